@@ -1,0 +1,269 @@
+package sqlite
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+)
+
+// An Index is an index over plain columns in ascending binary order.
+type Index struct {
+	t       *Table
+	name    string
+	root    uint32
+	columns []string
+}
+
+// Index returns an index that begins with these columns, nil when the table has none.
+func (t *Table) Index(columns ...string) *Index {
+next:
+	for _, ix := range t.indexes {
+		if len(ix.columns) < len(columns) {
+			continue
+		}
+		for i, c := range columns {
+			if t.Column(ix.columns[i]) != t.Column(c) {
+				continue next
+			}
+		}
+		return ix
+	}
+	return nil
+}
+
+// A Key is a value to look for.
+type Key struct {
+	text  []byte
+	n     int64
+	isInt bool
+}
+
+// Int is the key of an integer column.
+func Int(v int64) Key { return Key{n: v, isInt: true} }
+
+// Text is the key of a text column. The bytes must not change while the key is used.
+func Text(b []byte) Key { return Key{text: b} }
+
+// compare orders a value of a record against k: NULL before numbers before text before
+// blobs (file format, section 2.3).
+func (k Key) compare(t uint64, b []byte) int {
+	switch {
+	case t == 0:
+		return -1
+	case t >= 12:
+		if k.isInt || t%2 == 0 {
+			return 1
+		}
+		return bytes.Compare(b, k.text)
+	case !k.isInt:
+		return -1
+	case t == 7: // a real number in an integer column: no catalog has one
+		return -1
+	}
+	v := integer(t, b)
+	switch {
+	case v < k.n:
+		return -1
+	case v > k.n:
+		return 1
+	}
+	return 0
+}
+
+// compareRecord orders the first values of a record against keys.
+func compareRecord(rec []byte, keys []Key) (int, error) {
+	h, err := newHeader(rec)
+	if err != nil {
+		return 0, err
+	}
+	for i := range keys {
+		t, off, n, err := h.next()
+		if err != nil {
+			return 0, err
+		}
+		if off+n > len(rec) {
+			return 0, errShort
+		}
+		if c := keys[i].compare(t, rec[off:off+n]); c != 0 {
+			return c, nil
+		}
+	}
+	return 0, nil
+}
+
+// entry returns the record in the i-th cell.
+func (ix *Index) entry(n *node, i int) (payload, error) {
+	c, err := n.cell(i)
+	if err != nil {
+		return payload{}, err
+	}
+	if !n.leaf {
+		c = c[4:]
+	}
+	total, k := varint(c)
+	if k == 0 {
+		return payload{}, fmt.Errorf("%w: cell runs over its page", ErrDamaged)
+	}
+	usable := ix.t.db.usable
+	return ix.t.db.payload(c[k:], total, (usable-12)*64/255-23)
+}
+
+// compare orders the i-th cell against keys.
+func (ix *Index) compare(n *node, i int, keys []Key) (int, error) {
+	p, err := ix.entry(n, i)
+	if err != nil {
+		return 0, err
+	}
+	c, err := compareRecord(p.local, keys)
+	if err == errShort && len(p.local) < p.total {
+		data, lerr := ix.t.db.full(p)
+		if lerr != nil {
+			return 0, lerr
+		}
+		c, err = compareRecord(data, keys)
+	}
+	return c, damaged(err)
+}
+
+// rowid returns the rowid in the i-th cell: the value behind the indexed columns.
+func (ix *Index) rowid(n *node, i int) (int64, error) {
+	p, err := ix.entry(n, i)
+	if err != nil {
+		return 0, err
+	}
+	rec, err := ix.t.db.full(p)
+	if err != nil {
+		return 0, err
+	}
+	h, err := newHeader(rec)
+	if err != nil {
+		return 0, damaged(err)
+	}
+	for range ix.columns {
+		if _, _, _, err := h.next(); err != nil {
+			return 0, err
+		}
+	}
+	t, off, k, err := h.next()
+	if err != nil {
+		return 0, err
+	}
+	if off+k > len(rec) || t == 0 || t == 7 || t >= 12 {
+		return 0, fmt.Errorf("%w: index entry without rowid", ErrDamaged)
+	}
+	return integer(t, rec[off:]), nil
+}
+
+// search returns the first cell of a page that is not before keys, and whether it is
+// equal.
+func (ix *Index) search(n *node, keys []Key) (int, bool, error) {
+	lo, hi, equal := 0, n.cells, false
+	for lo < hi {
+		mid := (lo + hi) / 2
+		c, err := ix.compare(n, mid, keys)
+		if err != nil {
+			return 0, false, err
+		}
+		if c < 0 {
+			lo = mid + 1
+		} else {
+			hi, equal = mid, c == 0
+		}
+	}
+	return lo, equal, nil
+}
+
+// Find returns the rowid of a row whose first indexed columns equal keys, and whether
+// there is one.
+func (ix *Index) Find(keys ...Key) (int64, bool, error) {
+	no := ix.root
+	for range maxDepth {
+		n, err := ix.t.db.node(no, indexInterior, indexLeaf)
+		if err != nil {
+			return 0, false, ix.err(err)
+		}
+		i, equal, err := ix.search(&n, keys)
+		if err != nil {
+			return 0, false, ix.err(err)
+		}
+		if equal {
+			id, err := ix.rowid(&n, i)
+			return id, err == nil, ix.err(err)
+		}
+		if n.leaf {
+			return 0, false, nil
+		}
+		if no, err = n.child(i); err != nil {
+			return 0, false, ix.err(err)
+		}
+	}
+	return 0, false, ix.err(fmt.Errorf("%w: tree of more than %d levels", ErrDamaged, maxDepth))
+}
+
+// All scans the rowids of the rows whose first indexed columns equal keys, in the
+// order of the index. After an error the scan ends.
+func (ix *Index) All(keys ...Key) iter.Seq2[int64, error] {
+	return func(yield func(int64, error) bool) {
+		s := indexScan{ix: ix, keys: keys, budget: budget{ix.t.db.pages}, yield: yield}
+		if _, err := s.walk(ix.root, 1); err != nil {
+			yield(0, ix.err(err))
+		}
+	}
+}
+
+type indexScan struct {
+	ix     *Index
+	keys   []Key
+	budget budget
+	yield  func(int64, error) bool
+}
+
+// walk visits the entries below a page; it returns false when no more can come.
+func (s *indexScan) walk(no uint32, depth int) (bool, error) {
+	if err := s.budget.spend(depth); err != nil {
+		return false, err
+	}
+	n, err := s.ix.t.db.node(no, indexInterior, indexLeaf)
+	if err != nil {
+		return false, err
+	}
+	i, _, err := s.ix.search(&n, s.keys)
+	if err != nil {
+		return false, err
+	}
+	for ; ; i++ {
+		if !n.leaf {
+			child, err := n.child(i)
+			if err != nil {
+				return false, err
+			}
+			if more, err := s.walk(child, depth+1); !more || err != nil {
+				return false, err
+			}
+		}
+		if i >= n.cells {
+			return true, nil
+		}
+		c, err := s.ix.compare(&n, i, s.keys)
+		if c > 0 || err != nil {
+			return false, err
+		}
+		if c < 0 {
+			return false, fmt.Errorf("%w: entries of page %d out of order", ErrDamaged, no)
+		}
+		id, err := s.ix.rowid(&n, i)
+		if err != nil {
+			return false, err
+		}
+		if !s.yield(id, nil) {
+			return false, nil
+		}
+	}
+}
+
+func (ix *Index) err(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("index %q: %w", ix.name, err)
+}
