@@ -86,7 +86,7 @@ func run(steps *step, n int, report int, regs *[NumReg]uintptr, msg *[2]uint32) 
 			pc++
 			continue
 		}
-		if s.kind == kindExec || s.onErr == errFail {
+		if s.kind == kindReport || s.onErr == errFail {
 			msg[0], msg[1] = uint32(pc), uint32(errno)
 			syscall.RawSyscall6(unix.SYS_WRITE, uintptr(report), uintptr(unsafe.Pointer(msg)), reportSize, 0, 0, 0)
 		}

@@ -68,8 +68,7 @@ func (t *Table) Start(flags uintptr) (*Process, error) {
 }
 
 // Failures waits until the child, and every process that it forked, has executed a
-// program or ended, and returns the failed steps it told of, in order, those that
-// were ignored left out but failed [Table.Exec] steps included.
+// program or ended, and returns the failed steps that were reported, in order.
 func (p *Process) Failures() ([]*StepError, error) {
 	defer p.rep.Close()
 	var out []*StepError

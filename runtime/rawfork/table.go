@@ -76,7 +76,7 @@ const (
 	kindFork        // clone(flags): the child goes on at target
 	kindJump        // go on at target
 	kindRefuse      // a call whose result must be 0: anything else is a failure
-	kindExec        // a call that returns only when it failed
+	kindReport      // a failed call is reported, whatever comes next
 )
 
 const (
@@ -118,6 +118,12 @@ func (s Step) Ignore() Step {
 	return s
 }
 
+// Report tells the parent of a failure and lets the child go on with the next step.
+func (s Step) Report() Step {
+	s.t.steps[s.i].kind = kindReport
+	return s.Ignore()
+}
+
 // OnError makes the child go on at l when the step fails.
 func (s Step) OnError(l Label) Step {
 	s.t.steps[s.i].onErr = int32(l)
@@ -150,17 +156,25 @@ func (t *Table) Fork(l Label) Step {
 	return s
 }
 
+// ForkPid is [Table.Fork]; the kernel writes the new child's pid, 4 bytes, to pid in
+// the forking process.
+func (t *Table) ForkPid(l Label, pid []byte) Step {
+	s := t.Call("fork", unix.SYS_CLONE, Int(unix.SIGCHLD|unix.CLONE_PARENT_SETTID), Int(0), t.Bytes(pid[:4:4]))
+	t.steps[s.i].kind, t.steps[s.i].target = kindFork, int32(l)
+	return s
+}
+
 // Refuse ends the child, as a failure, when the step's result is not 0.
 func (s Step) Refuse() Step {
 	s.t.steps[s.i].kind = kindRefuse
 	return s
 }
 
-// Exec adds an execve or execveat. It is a step like others: when it fails it is
-// reported and the child goes on with the next step if it is told to.
+// Exec adds an execve or execveat: a step that does not come back unless it failed, and
+// whose failure is reported.
 func (t *Table) Exec(name string, nr uintptr, args ...Arg) Step {
 	s := t.Call(name, nr, args...)
-	t.steps[s.i].kind = kindExec
+	t.steps[s.i].kind = kindReport
 	return s
 }
 
