@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
+	"slices"
 )
 
 // TrailerSize is the length of the trailer in bytes.
@@ -14,6 +15,10 @@ const Version = 1
 
 // magic begins a trailer. The last byte is not text, so no text file ends in one.
 const magic = "CVMFB\xf5"
+
+// kinds are the kinds in the order of their numbers in the trailer, from 1. (A
+// start must know the kind before it reads the manifest.)
+var kinds = [...]Kind{Cvmfsexec, Singcvmfs}
 
 // maxManifest bounds the manifest: some 100,000 files.
 const maxManifest = 32 << 20
@@ -29,13 +34,15 @@ const skipMagic = 0x184d2a5c
 // Trailer is the last 64 bytes of a bundle. All numbers are little-endian:
 //
 //	 0  6  magic "CVMFB\xf5"
-//	 6  2  format version
+//	 6  1  format version
+//	 7  1  kind: 1 cvmfsexec, 2 singcvmfs
 //	 8  4  offset of the payload, which is the length of the stub
 //	12  4  length of the manifest
 //	16  8  length of the payload
 //	24  8  offset of the manifest
 //	32 32  SHA-256 of the manifest
 type Trailer struct {
+	Kind           Kind
 	PayloadOffset  int64
 	PayloadLength  int64
 	ManifestOffset int64
@@ -62,10 +69,14 @@ func parseTrailer(b [TrailerSize]byte, size int64) (Trailer, error) {
 	if string(b[:len(magic)]) != magic {
 		return Trailer{}, notBundle("its last %d bytes are not a bundle's trailer", TrailerSize)
 	}
-	if v := le.Uint16(b[6:]); v != Version {
+	if v := b[6]; v != Version {
 		return Trailer{}, notBundle("its format is version %d, this program reads version %d", v, Version)
 	}
+	if n := int(b[7]); n == 0 || n > len(kinds) {
+		return Trailer{}, corrupt("trailer: kind %d", n)
+	}
 	t := Trailer{
+		Kind:           kinds[b[7]-1],
 		PayloadOffset:  int64(le.Uint32(b[8:])),
 		ManifestLength: int64(le.Uint32(b[12:])),
 		ID:             ID(b[32:]),
@@ -107,7 +118,7 @@ func (t Trailer) bytes() [TrailerSize]byte {
 	var b [TrailerSize]byte
 	le := binary.LittleEndian
 	copy(b[:], magic)
-	le.PutUint16(b[6:], Version)
+	b[6], b[7] = Version, byte(1+slices.Index(kinds[:], t.Kind))
 	le.PutUint32(b[8:], uint32(t.PayloadOffset))
 	le.PutUint32(b[12:], uint32(t.ManifestLength))
 	le.PutUint64(b[16:], uint64(t.PayloadLength))

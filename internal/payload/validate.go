@@ -20,6 +20,9 @@ func (m *Manifest) validate(t Trailer) error {
 	if err := m.Meta.validate(); err != nil {
 		return corrupt("manifest: %w", err)
 	}
+	if m.Kind != t.Kind {
+		return corrupt("manifest: kind %q, the trailer says %q", m.Kind, t.Kind)
+	}
 	if m.Stub.Length != t.PayloadOffset {
 		return corrupt("manifest: a stub of %d bytes, the payload begins at %d", m.Stub.Length, t.PayloadOffset)
 	}

@@ -68,6 +68,7 @@ func writeEnd(w io.Writer, m *Manifest, end int64) (ID, error) {
 		return ID{}, err
 	}
 	t := Trailer{
+		Kind:          m.Kind,
 		PayloadOffset: m.Stub.Length, PayloadLength: end - m.Stub.Length,
 		ManifestOffset: end + skipSize, ManifestLength: int64(len(data)),
 		ID: sha256.Sum256(data),
