@@ -3,10 +3,11 @@ package testrepo
 import (
 	"bufio"
 	"compress/zlib"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -34,65 +35,93 @@ func (o Object) Path() string {
 // store writes objects into the tree of a publication. It is safe for use by
 // several goroutines.
 type store struct {
-	dir  string
-	algo Algorithm
-	pool sync.Pool // *zlib.Writer
+	dir     string
+	algo    Algorithm
+	scratch sync.Pool // *scratch
+}
+
+// scratch is what writing an object needs and the next one can use again.
+type scratch struct {
+	zlib *zlib.Writer
+	out  *bufio.Writer
+	buf  []byte
 }
 
 func newStore(dir string, algo Algorithm) (*store, error) {
-	for i := range 256 {
-		if err := os.MkdirAll(filepath.Join(dir, "data", hex.EncodeToString([]byte{byte(i)})), 0o755); err != nil {
-			return nil, err
-		}
+	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o755); err != nil {
+		return nil, err
 	}
-	return &store{dir: dir, algo: algo, pool: sync.Pool{New: func() any { return zlib.NewWriter(nil) }}}, nil
+	return &store{dir: dir, algo: algo, scratch: sync.Pool{New: func() any {
+		return &scratch{zlib.NewWriter(nil), bufio.NewWriterSize(nil, 32<<10), make([]byte, 32<<10)}
+	}}}, nil
 }
 
 // put writes what r yields as one object.
 func (s *store) put(r io.Reader, kind byte, plain bool) (Object, error) {
-	tmp, err := os.CreateTemp(filepath.Join(s.dir, "data"), ".tmp-")
+	name := filepath.Join(s.dir, "data", fmt.Sprintf(".tmp-%016x", rand.Uint64()))
+	tmp, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return Object{}, err
 	}
-	defer os.Remove(tmp.Name())
+	w := s.scratch.Get().(*scratch)
+	defer s.scratch.Put(w)
 	h := s.algo.new()
-	buf := bufio.NewWriterSize(tmp, 32<<10)
-	out := &countWriter{w: io.MultiWriter(h, buf)}
+	w.out.Reset(tmp)
+	out := &countWriter{w: io.MultiWriter(h, w.out)}
 	o := Object{Kind: kind}
 	if plain {
-		o.Size, err = io.Copy(out, r)
+		o.Size, err = io.CopyBuffer(out, readerOnly{r}, w.buf)
 	} else {
-		o.Size, err = s.deflate(out, r)
+		o.Size, err = w.deflate(out, r)
 	}
-	err = errors.Join(err, buf.Flush(), tmp.Chmod(0o644), tmp.Close())
-	if err != nil {
-		return Object{}, fmt.Errorf("write object: %w", err)
+	if err = errors.Join(err, w.out.Flush(), tmp.Close()); err != nil {
+		return Object{}, errors.Join(fmt.Errorf("write object: %w", err), os.Remove(name))
 	}
 	o.digest = h.Sum(nil)
 	o.Hash, o.Stored = s.algo.text(o.digest), out.n
-	return o, os.Rename(tmp.Name(), filepath.Join(s.dir, o.Path()))
+	if err := s.rename(name, filepath.Join(s.dir, o.Path())); err != nil {
+		return Object{}, errors.Join(err, os.Remove(name))
+	}
+	return o, nil
+}
+
+// readerOnly hides WriteTo, which would not use our buffer.
+type readerOnly struct{ io.Reader }
+
+// rename puts a finished object in its place and makes the directory when it is
+// the first one in it.
+func (s *store) rename(tmp, name string) error {
+	err := os.Rename(tmp, name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Mkdir(filepath.Dir(name), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return os.Rename(tmp, name)
 }
 
 // emptyZlib is what the zlib library makes of nothing; Go's makes something else,
 // and the hash of this one is known to everybody who reads catalogs.
 var emptyZlib = []byte{0x78, 0x9c, 0x03, 0, 0, 0, 0, 1}
 
-func (s *store) deflate(w io.Writer, r io.Reader) (int64, error) {
-	z := s.pool.Get().(*zlib.Writer)
-	defer s.pool.Put(z)
-	z.Reset(w)
-	first := make([]byte, 1)
-	if _, err := io.ReadFull(r, first); err == io.EOF {
-		_, err := w.Write(emptyZlib)
-		return 0, err
-	} else if err != nil {
+func (w *scratch) deflate(to io.Writer, r io.Reader) (int64, error) {
+	n, err := io.ReadFull(r, w.buf)
+	if err == io.EOF {
+		_, err := to.Write(emptyZlib)
 		return 0, err
 	}
-	if _, err := z.Write(first); err != nil {
-		return 0, err
+	w.zlib.Reset(to)
+	more := int64(0)
+	switch err {
+	case nil:
+		if _, err = w.zlib.Write(w.buf); err == nil {
+			more, err = io.CopyBuffer(w.zlib, readerOnly{r}, w.buf)
+		}
+	case io.ErrUnexpectedEOF:
+		_, err = w.zlib.Write(w.buf[:n])
 	}
-	n, err := io.Copy(z, r)
-	return n + 1, errors.Join(err, z.Close())
+	return int64(n) + more, errors.Join(err, w.zlib.Close())
 }
 
 type countWriter struct {
