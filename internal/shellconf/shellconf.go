@@ -73,6 +73,7 @@ type Evaluator struct {
 	jump     jump
 	loops    int
 	call     *call
+	calls    int    // of Source
 	outer    string // directory of the outermost file
 	at       place
 	line     int
@@ -130,6 +131,7 @@ func (e *Evaluator) Close() { e.trees.close() }
 // Source evaluates one file and reports whether it exists. After an error the
 // Evaluator can only be closed.
 func (e *Evaluator) Source(f File) (found bool, err error) {
+	e.calls++
 	e.outer = path.Dir(f.Path)
 	p := place{path: f.Path, name: e.trees.name(f.Path)}
 	data := f.Data
@@ -200,6 +202,12 @@ func parseError(p place, err error) error {
 	return &Error{p.name, p.base, fmt.Errorf("%w: %v", ErrSyntax, err)}
 }
 
+// Calls returns how often Source has been called.
+func (e *Evaluator) Calls() int { return e.calls }
+
+// Name returns the real path of a path as configuration writes it.
+func (e *Evaluator) Name(p string) string { return e.trees.name(p) }
+
 // Get returns a variable's value; ok is false when it has none.
 func (e *Evaluator) Get(name string) (value string, ok bool) {
 	v := e.vars[name]
@@ -226,7 +234,7 @@ func (e *Evaluator) Set(name, value, origin string) error {
 	if err := e.store(v, value); err != nil {
 		return exit.Wrap(exit.Config, fmt.Errorf("%s: %w", origin, err))
 	}
-	v.File, v.Line, v.assigned = origin, 0, true
+	v.File, v.Line, v.Call, v.assigned = origin, 0, 0, true
 	return nil
 }
 

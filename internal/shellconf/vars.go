@@ -11,6 +11,7 @@ type Variable struct {
 	Name, Value string
 	File        string // real path of the file that set it last; what Set was told
 	Line        int    // line in it, 0 when unknown
+	Call        int    // which call of Source that was, from 1; 0 for Set
 	Exported    bool
 	ReadOnly    bool
 }
@@ -55,7 +56,7 @@ func (e *Evaluator) assign(name, value string) error {
 	if err := e.store(v, value); err != nil {
 		return err
 	}
-	v.File, v.Line, v.assigned = e.at.name, e.line, true
+	v.File, v.Line, v.Call, v.assigned = e.at.name, e.line, e.calls, true
 	return nil
 }
 
