@@ -102,17 +102,6 @@ func (c *Choice) Packages(version string) ([]Package, error) {
 	return out, nil
 }
 
-// Needs returns the repository that a package would come from if its condition
-// held, or "".
-func (c *Choice) Needs(name string) string {
-	for _, p := range c.Profile.Packages {
-		if p.Name == name {
-			return p.Repository
-		}
-	}
-	return ""
-}
-
 // BaseURLs returns the base URLs of a repository for this machine, the preferred
 // one first, without a slash at the end.
 func (c *Choice) BaseURLs(id string) ([]string, error) {

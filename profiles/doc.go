@@ -30,6 +30,8 @@
 //	]
 //	packages = [                     # replaces a package of that name in the parent
 //	  { name = "cvmfs", repository = "cern", when = "client = rpm" },
+//	  { name = "cvmfs-libs", repository = "cern", when = "client = rpm",
+//	    lockstep = true },           # of exactly the version and release of cvmfs
 //	]
 //	local = '''...'''                # etc/cvmfs/default.local
 //

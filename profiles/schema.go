@@ -40,6 +40,7 @@ type Package struct {
 	Name       string `toml:"name"`
 	Repository string `toml:"repository"`
 	When       string `toml:"when"`
+	Lockstep   bool   `toml:"lockstep"` // of exactly the version and release of cvmfs
 }
 
 // A Profile is a named choice of packages and configuration.

@@ -110,6 +110,9 @@ func (s *Set) validate() error {
 
 func (r repository) validate(name string) error {
 	key := []string{"repositories", name, "sources"}
+	if !plain(name) {
+		return r.where.errorf(key[:2], "", "repository %q: the name must be letters, digits, dot, dash or underscore", name)
+	}
 	if len(r.Sources) == 0 {
 		return r.where.errorf(key, "", "repository %q has no sources: give at least { url = \"https://...\" }", name)
 	}

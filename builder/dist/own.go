@@ -1,0 +1,62 @@
+package dist
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/cvmfsbundle/cvmfsbundle/profiles"
+)
+
+// defaultConf is the project's own etc/cvmfs/default.conf.
+//
+//go:embed default.conf
+var defaultConf []byte
+
+// Marker is the file that says what kind of dist a tree is.
+const Marker = ".cvmfsexecdist"
+
+// writeOwn writes the files that come from no package.
+func writeOwn(root *os.Root, local string, o Options) error {
+	m := o.Machine
+	files := []struct {
+		path string
+		mode fs.FileMode
+		data string
+	}{
+		{"etc/os-release", 0o644, fmt.Sprintf("ID_LIKE=%q\nVERSION_ID=%q\n", m.Distro, m.Version)},
+		{"etc/cvmfs/default.local", 0o644, local},
+		{Marker, 0o644, fmt.Sprintf("disttype: standard\nmachtype: %s\nclient: %s\n", m.Name, o.Client)},
+	}
+	for _, f := range files {
+		if err := put(root, f.path, []byte(f.data), f.mode); err != nil {
+			return err
+		}
+	}
+	if o.Client == profiles.Builtin {
+		if err := put(root, "usr/bin/cvmfs2", o.Program, 0o755); err != nil {
+			return err
+		}
+		return put(root, "etc/cvmfs/default.conf", defaultConf, 0o644)
+	}
+	return nil
+}
+
+// put writes a file in place of whatever has its name.
+func put(root *os.Root, name string, data []byte, mode fs.FileMode) error {
+	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return err
+	}
+	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Chmod(mode), f.Close())
+}
