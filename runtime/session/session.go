@@ -221,4 +221,3 @@ func (s *session) report(res mode.Result, err error) int {
 	}
 	return int(code)
 }
-
