@@ -126,24 +126,21 @@ func (c *Catalog) find(path string, row *sqlite.Row) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	return true, c.get(id, a, b, c.col.md5path1, c.col.md5path2, row)
+	ok, err = c.rows.Get(id, row)
+	if err != nil {
+		return false, err
+	}
+	if !ok || !holds(row, c.col.md5path1, a, c.col.md5path2, b) {
+		return false, fmt.Errorf("%w: index and row %d differ", ErrDamaged, id)
+	}
+	return true, nil
 }
 
-// get makes row the row an index entry points at. The row must be there and say the
-// same as the index.
-func (c *Catalog) get(id, a, b int64, colA, colB int, row *sqlite.Row) error {
-	ok, err := c.rows.Get(id, row)
-	if err != nil {
-		return err
-	}
-	if ok {
-		in := ints{row: row}
-		ok = in.get(colA) == a && in.get(colB) == b && in.err == nil
-	}
-	if !ok {
-		return fmt.Errorf("%w: index and row %d differ", ErrDamaged, id)
-	}
-	return nil
+// holds reports whether a row has these numbers in these columns, as the index said
+// that led to it.
+func holds(row *sqlite.Row, colA int, a int64, colB int, b int64) bool {
+	var in ints
+	return in.get(row, colA) == a && in.get(row, colB) == b && in.err == nil
 }
 
 // lookup returns the entry of a path at or below the mountpoint and whether this
@@ -162,9 +159,9 @@ func (c *Catalog) lookup(path string) (Entry, bool, error) {
 func (c *Catalog) list(dir string, fn func(Entry) error) error {
 	a, b := c.key(dir)
 	var row sqlite.Row
-	for id, err := range c.byParent.All(sqlite.Int(a), sqlite.Int(b)) {
-		if err == nil {
-			err = c.get(id, a, b, c.col.parent1, c.col.parent2, &row)
+	for _, err := range c.byParent.Rows(&row, sqlite.Int(a), sqlite.Int(b)) {
+		if err == nil && !holds(&row, c.col.parent1, a, c.col.parent2, b) {
+			err = fmt.Errorf("%w: index and row %d differ", ErrDamaged, row.Rowid)
 		}
 		if err != nil {
 			return err

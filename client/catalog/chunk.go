@@ -32,18 +32,14 @@ func (c *Catalog) chunks(path string, e *Entry) ([]Chunk, error) {
 	var out []Chunk
 	var row sqlite.Row
 	var end int64
-	for id, err := range ix.All(sqlite.Int(a), sqlite.Int(b)) {
+	for _, err := range ix.Rows(&row, sqlite.Int(a), sqlite.Int(b)) {
 		if err != nil {
 			return nil, err
 		}
-		ok, err := t.Get(id, &row)
-		if err != nil {
-			return nil, err
-		}
-		in := ints{row: &row}
-		ch := Chunk{Offset: in.get(offset), Size: in.get(size)}
-		if !ok || in.get(key1) != a || in.get(key2) != b || in.err != nil {
-			return nil, fmt.Errorf("%w: index and row %d of table chunks differ", ErrDamaged, id)
+		var in ints
+		ch := Chunk{Offset: in.get(&row, offset), Size: in.get(&row, size)}
+		if in.err != nil || !holds(&row, key1, a, key2, b) {
+			return nil, fmt.Errorf("%w: index and row %d of table chunks differ", ErrDamaged, row.Rowid)
 		}
 		if ch.Offset != end || ch.Size <= 0 || ch.Size > e.Size-end {
 			return nil, fmt.Errorf("%w: chunk of %d bytes at %d, file of %d", ErrDamaged, ch.Size, ch.Offset, e.Size)

@@ -28,14 +28,12 @@ func newColumns(t *sqlite.Table) (columns, error) {
 	return c, nil
 }
 
-// ints reads integer columns one after the other and keeps the first error.
-type ints struct {
-	row *sqlite.Row
-	err error
-}
+// ints reads integer columns one after the other and keeps the first error. (It does
+// not keep the row too: the compiler would put that on the heap.)
+type ints struct{ err error }
 
-func (r *ints) get(col int) int64 {
-	v, err := r.row.Int(col)
+func (r *ints) get(row *sqlite.Row, col int) int64 {
+	v, err := row.Int(col)
 	if err != nil && r.err == nil {
 		r.err = err
 	}
@@ -44,25 +42,25 @@ func (r *ints) get(col int) int64 {
 
 // entry makes an entry of a row. The name is the caller's.
 func (c *Catalog) entry(row *sqlite.Row, name string) (Entry, error) {
-	in := ints{row: row}
+	var in ints
 	e := Entry{
 		Name:      name,
-		Flags:     Flags(in.get(c.col.flags)),
-		Mode:      uint32(in.get(c.col.mode)) & 0o177777,
-		UID:       uint32(in.get(c.col.uid)),
-		GID:       uint32(in.get(c.col.gid)),
-		Mtime:     in.get(c.col.mtime),
-		Size:      in.get(c.col.size),
+		Flags:     Flags(in.get(row, c.col.flags)),
+		Mode:      uint32(in.get(row, c.col.mode)) & 0o177777,
+		UID:       uint32(in.get(row, c.col.uid)),
+		GID:       uint32(in.get(row, c.col.gid)),
+		Mtime:     in.get(row, c.col.mtime),
+		Size:      in.get(row, c.col.size),
 		Nlink:     1,
 		NoOwner:   c.col.uid < 0 || c.col.gid < 0,
 		HasXattrs: !row.IsNull(c.col.xattr),
 		rowid:     row.Rowid,
 	}
 	if c.col.hardlinks >= 0 {
-		links := in.get(c.col.hardlinks)
+		links := in.get(row, c.col.hardlinks)
 		e.Nlink, e.LinkGroup = uint32(links), uint32(links>>32)
 	}
-	if ns := in.get(c.col.mtimens); ns > 0 && ns < 1e9 {
+	if ns := in.get(row, c.col.mtimens); ns > 0 && ns < 1e9 {
 		e.MtimeNsec = uint32(ns)
 	}
 	if in.err != nil {

@@ -100,13 +100,17 @@ func (db *DB) payload(cell []byte, total uint64, maxLocal int) (payload, error) 
 	return p, nil
 }
 
-// full returns the whole record.
-func (db *DB) full(p payload) ([]byte, error) {
+// full returns the whole record. The overflow pages are taken from the budget of the
+// scan that found it, if it was one.
+func (db *DB) full(p payload, b *budget) ([]byte, error) {
 	if len(p.local) == p.total {
 		return p.local, nil
 	}
 	out := append(make([]byte, 0, p.total), p.local...)
 	for no := p.next; len(out) < p.total; {
+		if err := b.spend(); err != nil {
+			return nil, fmt.Errorf("overflow: %w", err)
+		}
 		data, err := db.page(no)
 		if err != nil {
 			return nil, fmt.Errorf("overflow: %w", err)
@@ -133,16 +137,27 @@ func varint(b []byte) (uint64, int) {
 	return v<<8 | uint64(b[8]), 9
 }
 
+var errTooDeep = fmt.Errorf("%w: tree of more than %d levels", ErrDamaged, maxDepth)
+
 // A budget bounds the pages a scan may visit: in a sound file each page belongs to
 // one place of one tree.
-type budget struct{ left uint32 }
+type budget struct{ left int64 }
 
-func (b *budget) spend(depth int) error {
+// visit takes the page of a tree level, counted from 1.
+func (b *budget) visit(depth int) error {
 	if depth > maxDepth {
-		return fmt.Errorf("%w: tree of more than %d levels", ErrDamaged, maxDepth)
+		return errTooDeep
+	}
+	return b.spend()
+}
+
+// spend takes one page; nil is a budget without end.
+func (b *budget) spend() error {
+	if b == nil {
+		return nil
 	}
 	if b.left == 0 {
-		return fmt.Errorf("%w: pages form a cycle", ErrDamaged)
+		return fmt.Errorf("%w: pages belong to several places", ErrDamaged)
 	}
 	b.left--
 	return nil

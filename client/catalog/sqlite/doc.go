@@ -41,6 +41,7 @@ var (
 const (
 	maxDepth   = 20       // levels of a b-tree
 	maxPayload = 17 << 20 // bytes of a record: the largest set of extended attributes is 16 MB
+	maxKey     = 64 << 10 // bytes of an index entry: numbers or a path
 	maxColumns = 32       // columns of a table
 	maxSchema  = 1024     // rows of sqlite_schema
 	maxSQL     = 64 << 10 // bytes of one CREATE statement

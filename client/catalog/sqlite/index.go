@@ -104,19 +104,22 @@ func (ix *Index) entry(n *node, i int) (payload, error) {
 	if k == 0 {
 		return payload{}, fmt.Errorf("%w: cell runs over its page", ErrDamaged)
 	}
+	if total > maxKey {
+		return payload{}, fmt.Errorf("%w: index entry of %d bytes", ErrDamaged, total)
+	}
 	usable := ix.t.db.usable
 	return ix.t.db.payload(c[k:], total, (usable-12)*64/255-23)
 }
 
 // compare orders the i-th cell against keys.
-func (ix *Index) compare(n *node, i int, keys []Key) (int, error) {
+func (ix *Index) compare(n *node, i int, keys []Key, b *budget) (int, error) {
 	p, err := ix.entry(n, i)
 	if err != nil {
 		return 0, err
 	}
 	c, err := compareRecord(p.local, keys)
 	if err == errShort && len(p.local) < p.total {
-		data, lerr := ix.t.db.full(p)
+		data, lerr := ix.t.db.full(p, b)
 		if lerr != nil {
 			return 0, lerr
 		}
@@ -126,12 +129,12 @@ func (ix *Index) compare(n *node, i int, keys []Key) (int, error) {
 }
 
 // rowid returns the rowid in the i-th cell: the value behind the indexed columns.
-func (ix *Index) rowid(n *node, i int) (int64, error) {
+func (ix *Index) rowid(n *node, i int, b *budget) (int64, error) {
 	p, err := ix.entry(n, i)
 	if err != nil {
 		return 0, err
 	}
-	rec, err := ix.t.db.full(p)
+	rec, err := ix.t.db.full(p, b)
 	if err != nil {
 		return 0, err
 	}
@@ -160,7 +163,7 @@ func (ix *Index) search(n *node, keys []Key) (int, bool, error) {
 	lo, hi, equal := 0, n.cells, false
 	for lo < hi {
 		mid := (lo + hi) / 2
-		c, err := ix.compare(n, mid, keys)
+		c, err := ix.compare(n, mid, keys, nil)
 		if err != nil {
 			return 0, false, err
 		}
@@ -187,7 +190,7 @@ func (ix *Index) Find(keys ...Key) (int64, bool, error) {
 			return 0, false, ix.err(err)
 		}
 		if equal {
-			id, err := ix.rowid(&n, i)
+			id, err := ix.rowid(&n, i, nil)
 			return id, err == nil, ix.err(err)
 		}
 		if n.leaf {
@@ -197,16 +200,17 @@ func (ix *Index) Find(keys ...Key) (int64, bool, error) {
 			return 0, false, ix.err(err)
 		}
 	}
-	return 0, false, ix.err(fmt.Errorf("%w: tree of more than %d levels", ErrDamaged, maxDepth))
+	return 0, false, ix.err(errTooDeep)
 }
 
-// All scans the rowids of the rows whose first indexed columns equal keys, in the
-// order of the index. After an error the scan ends.
-func (ix *Index) All(keys ...Key) iter.Seq2[int64, error] {
-	return func(yield func(int64, error) bool) {
-		s := indexScan{ix: ix, keys: keys, budget: budget{ix.t.db.pages}, yield: yield}
+// Rows scans the rows whose first indexed columns equal keys, in the order of the
+// index. It yields row each time; after an error the scan ends.
+func (ix *Index) Rows(row *Row, keys ...Key) iter.Seq2[*Row, error] {
+	return func(yield func(*Row, error) bool) {
+		// An index entry is compared and read: its overflow pages count twice.
+		s := indexScan{ix: ix, keys: keys, budget: budget{4 * int64(ix.t.db.pages)}, row: row, yield: yield}
 		if _, err := s.walk(ix.root, 1); err != nil {
-			yield(0, ix.err(err))
+			yield(nil, ix.err(err))
 		}
 	}
 }
@@ -215,12 +219,13 @@ type indexScan struct {
 	ix     *Index
 	keys   []Key
 	budget budget
-	yield  func(int64, error) bool
+	row    *Row
+	yield  func(*Row, error) bool
 }
 
 // walk visits the entries below a page; it returns false when no more can come.
 func (s *indexScan) walk(no uint32, depth int) (bool, error) {
-	if err := s.budget.spend(depth); err != nil {
+	if err := s.budget.visit(depth); err != nil {
 		return false, err
 	}
 	n, err := s.ix.t.db.node(no, indexInterior, indexLeaf)
@@ -244,18 +249,25 @@ func (s *indexScan) walk(no uint32, depth int) (bool, error) {
 		if i >= n.cells {
 			return true, nil
 		}
-		c, err := s.ix.compare(&n, i, s.keys)
+		c, err := s.ix.compare(&n, i, s.keys, &s.budget)
 		if c > 0 || err != nil {
 			return false, err
 		}
 		if c < 0 {
 			return false, fmt.Errorf("%w: entries of page %d out of order", ErrDamaged, no)
 		}
-		id, err := s.ix.rowid(&n, i)
+		id, err := s.ix.rowid(&n, i, &s.budget)
 		if err != nil {
 			return false, err
 		}
-		if !s.yield(id, nil) {
+		ok, err := s.ix.t.get(id, s.row, &s.budget)
+		if err == nil && !ok {
+			err = fmt.Errorf("%w: no row %d", ErrDamaged, id)
+		}
+		if err != nil {
+			return false, err
+		}
+		if !s.yield(s.row, nil) {
 			return false, nil
 		}
 	}

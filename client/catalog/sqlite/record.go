@@ -98,15 +98,16 @@ type Row struct {
 	Rowid int64
 
 	db     *DB
-	alias  int // the column that is another name of the rowid, or -1
+	budget *budget // of the scan that found the row
+	alias  int     // the column that is another name of the rowid, or -1
 	rec    payload
 	n      int
 	fields [maxColumns]field
 }
 
 // set makes r the row of a record.
-func (r *Row) set(t *Table, rowid int64, rec payload) error {
-	r.db, r.alias, r.Rowid, r.rec, r.n = t.db, t.alias, rowid, rec, 0
+func (r *Row) set(t *Table, rowid int64, rec payload, b *budget) error {
+	r.db, r.budget, r.alias, r.Rowid, r.rec, r.n = t.db, b, t.alias, rowid, rec, 0
 	h, err := newHeader(rec.local)
 	if err == errShort && len(rec.local) < rec.total {
 		if err = r.load(); err == nil {
@@ -131,7 +132,7 @@ func (r *Row) set(t *Table, rowid int64, rec payload) error {
 }
 
 func (r *Row) load() error {
-	data, err := r.db.full(r.rec)
+	data, err := r.db.full(r.rec, r.budget)
 	if err != nil {
 		return err
 	}

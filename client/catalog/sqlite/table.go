@@ -62,7 +62,9 @@ func (t *Table) key(n *node, i int) (int64, error) {
 }
 
 // Get makes row the row with that rowid and reports whether there is one.
-func (t *Table) Get(rowid int64, row *Row) (bool, error) {
+func (t *Table) Get(rowid int64, row *Row) (bool, error) { return t.get(rowid, row, nil) }
+
+func (t *Table) get(rowid int64, row *Row, b *budget) (bool, error) {
 	no := t.root
 	for range maxDepth {
 		n, err := t.db.node(no, tableInterior, tableLeaf)
@@ -83,17 +85,17 @@ func (t *Table) Get(rowid int64, row *Row) (bool, error) {
 			}
 		}
 		if n.leaf {
-			return t.leafRow(&n, lo, rowid, row)
+			return t.leafRow(&n, lo, rowid, row, b)
 		}
 		if no, err = n.child(lo); err != nil {
 			return false, t.err(err)
 		}
 	}
-	return false, t.err(fmt.Errorf("%w: tree of more than %d levels", ErrDamaged, maxDepth))
+	return false, t.err(errTooDeep)
 }
 
 // leafRow makes row the i-th of a leaf page if that has the rowid.
-func (t *Table) leafRow(n *node, i int, rowid int64, row *Row) (bool, error) {
+func (t *Table) leafRow(n *node, i int, rowid int64, row *Row, b *budget) (bool, error) {
 	if i == n.cells {
 		return false, nil
 	}
@@ -105,7 +107,7 @@ func (t *Table) leafRow(n *node, i int, rowid int64, row *Row) (bool, error) {
 	if err != nil || id != rowid {
 		return false, t.err(err)
 	}
-	if err := row.set(t, id, rec); err != nil {
+	if err := row.set(t, id, rec, b); err != nil {
 		return false, t.err(err)
 	}
 	return true, nil
@@ -115,7 +117,7 @@ func (t *Table) leafRow(n *node, i int, rowid int64, row *Row) (bool, error) {
 // time. After an error the scan ends.
 func (t *Table) Rows() iter.Seq2[*Row, error] {
 	return func(yield func(*Row, error) bool) {
-		s := tableScan{t: t, budget: budget{t.db.pages}, yield: yield}
+		s := tableScan{t: t, budget: budget{int64(t.db.pages)}, yield: yield}
 		if _, err := s.walk(t.root, 1); err != nil {
 			yield(nil, t.err(err))
 		}
@@ -131,7 +133,7 @@ type tableScan struct {
 
 // walk visits the rows below a page; it returns false when the caller has enough.
 func (s *tableScan) walk(no uint32, depth int) (bool, error) {
-	if err := s.budget.spend(depth); err != nil {
+	if err := s.budget.visit(depth); err != nil {
 		return false, err
 	}
 	n, err := s.t.db.node(no, tableInterior, tableLeaf)
@@ -155,7 +157,7 @@ func (s *tableScan) walk(no uint32, depth int) (bool, error) {
 		}
 		id, rec, err := s.t.leafCell(c)
 		if err == nil {
-			err = s.row.set(s.t, id, rec)
+			err = s.row.set(s.t, id, rec, &s.budget)
 		}
 		if err != nil {
 			return false, err
@@ -184,7 +186,7 @@ func (t *Table) MaxRowid() (int64, error) {
 		}
 		no = n.right
 	}
-	return 0, t.err(fmt.Errorf("%w: tree of more than %d levels", ErrDamaged, maxDepth))
+	return 0, t.err(errTooDeep)
 }
 
 func (t *Table) err(err error) error {
