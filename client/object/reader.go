@@ -61,6 +61,12 @@ func (s Spec) limits() (content, stored int64) {
 	return content, content + content>>8 + 4096
 }
 
+// MaxStored returns the most bytes that the stored form may have.
+func (s Spec) MaxStored() int64 {
+	_, stored := s.limits()
+	return stored
+}
+
 // Reader gives the content of an object and verifies it on the way: io.EOF comes
 // only after the last stored byte was hashed and the digest found right. It must
 // be closed; it does not close its source. Not for use by several goroutines.
