@@ -86,7 +86,7 @@ func (g *generator) vary(path string, size int64) []Option {
 	case 1:
 		return []Option{Mode(uint32(g.rng.IntN(0o10000)) | 0o444), Owner(g.rng.Uint32N(70000), g.rng.Uint32N(70000))}
 	case 2:
-		return []Option{XAttr("user.seed", fmt.Sprint(g.seed)), XAttr("user.\xff", "\x00\x01")}
+		return []Option{XAttr("user.seed", fmt.Sprint(g.seed)), XAttr("user.ä", "\x00\xff")}
 	case 3:
 		return []Option{Chunked(size/3 + 1)}
 	case 4:
