@@ -109,12 +109,17 @@ func (x *extraction) run(ctx context.Context) error {
 	}
 }
 
-// cleanName returns the path of an archive's entry relative to the tree.
+// cleanName returns the path of an archive's entry relative to the tree. Names begin
+// with "./" in the archives of rpmbuild, with "/" in those of some other programs.
 func cleanName(name string) (string, error) {
 	if strings.ContainsRune(name, 0) {
 		return "", fmt.Errorf("%w: the name %q holds a zero byte", ErrHostile, name)
 	}
-	name = strings.TrimPrefix(name, "./")
+	if rest, ok := strings.CutPrefix(name, "./"); ok {
+		name = rest
+	} else {
+		name = strings.TrimPrefix(name, "/")
+	}
 	if name == "." || name == "" {
 		return ".", nil
 	}
