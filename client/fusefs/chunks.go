@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"context"
 	"fmt"
-	"os"
 	"sort"
 	"sync"
 
@@ -64,11 +63,11 @@ func (fs *FS) readChunks(ctx context.Context, f *openFile, p []byte, off int64) 
 		c := chunks[i]
 		n := int(min(int64(len(p)), c.Offset+c.Size-off))
 		key := chunkKey{c.Hash, f.list.compression, c.Size}
-		err := fs.chunks.use(key, func() (*os.File, error) {
+		err := fs.chunks.use(key, func() (Content, error) {
 			return fs.c.Objects.Open(ctx, Object{
 				Hash: c.Hash, Suffix: object.Chunk, Compression: f.list.compression, Size: c.Size, Path: f.path, External: f.list.external,
 			})
-		}, func(file *os.File) error {
+		}, func(file Content) error {
 			if k, err := file.ReadAt(p[:n], off-c.Offset); k < n {
 				return short(err)
 			}
@@ -101,7 +100,7 @@ type chunkKey struct {
 
 type chunkFile struct {
 	key  chunkKey
-	file *os.File
+	file Content
 	refs int
 	at   *list.Element // nil: no longer in the cache
 }
@@ -112,7 +111,7 @@ func newChunkCache(limit int) *chunkCache {
 
 // use calls do with the chunk k, which open gets when it is not there. The file
 // stays open until do has returned.
-func (c *chunkCache) use(k chunkKey, open func() (*os.File, error), do func(*os.File) error) error {
+func (c *chunkCache) use(k chunkKey, open func() (Content, error), do func(Content) error) error {
 	e := c.get(k)
 	if e == nil {
 		file, err := open()
@@ -138,7 +137,7 @@ func (c *chunkCache) get(k chunkKey) *chunkFile {
 
 // put adds a chunk, unless another caller was faster, and drops what has not been
 // used for longest.
-func (c *chunkCache) put(k chunkKey, file *os.File) *chunkFile {
+func (c *chunkCache) put(k chunkKey, file Content) *chunkFile {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.by[k]

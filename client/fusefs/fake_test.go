@@ -71,7 +71,7 @@ type fakeObjects struct {
 	wait  func(ctx context.Context) error
 }
 
-func (o *fakeObjects) Open(ctx context.Context, obj Object) (*os.File, error) {
+func (o *fakeObjects) Open(ctx context.Context, obj Object) (Content, error) {
 	o.mu.Lock()
 	o.opens++
 	data, ok := o.data[obj.Hash]

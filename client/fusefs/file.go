@@ -3,7 +3,6 @@ package fusefs
 import (
 	"fmt"
 	"io"
-	"os"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -16,7 +15,7 @@ import (
 type openFile struct {
 	path string
 	size int64
-	file *os.File
+	file Content
 	list *chunkList
 	ino  uint64
 }

@@ -2,7 +2,7 @@ package fusefs
 
 import (
 	"context"
-	"os"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,9 +24,15 @@ type Tree interface {
 
 // Objects gets the content of files.
 type Objects interface {
-	// Open returns a file that holds the object's content, verified and Size bytes
-	// long. The caller closes it.
-	Open(ctx context.Context, o Object) (*os.File, error)
+	// Open returns the object's content, verified and Size bytes long. The caller
+	// closes it.
+	Open(ctx context.Context, o Object) (Content, error)
+}
+
+// Content is the content of an object. It may be read by several goroutines.
+type Content interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // Object names the content of a file or of a piece of one.

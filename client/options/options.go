@@ -7,36 +7,21 @@ import (
 	"time"
 )
 
-// Options is what the configuration asks of the client, typed. Each field names
-// its parameter; a field's comment says what the zero value means where that is
-// not plain. Defaults are upstream's own, not those of its packaged default.conf.
+// Options is what the configuration asks of the client, typed, but for servers and
+// proxies, which package stratum reads itself. Each field names its parameter; a
+// field's comment says what the zero value means where that is not plain. Defaults
+// are upstream's own, not those of its packaged default.conf.
 type Options struct {
 	Repository string // fully qualified name
 
 	// Trust.
-	PublicKeys []string // PUBLIC_KEY: files; empty means every *.pub of KeysDir
-	KeysDir    string   // KEYS_DIR
-	Blacklists []string // BLACKLIST, then the configuration repository's; absent files count as empty
-	RootHash   string   // ROOT_HASH: mount this root catalog; empty: the manifest's
-	Tag        string   // REPOSITORY_TAG
-	Date       string   // REPOSITORY_DATE
-
-	// Network.
-	Servers       []string      // SERVER_URL: host URLs in order, may be empty
-	Proxy         string        // HTTP_PROXY; empty means no proxy is configured, which is an error
-	FallbackProxy string        // FALLBACK_PROXY
-	PACURLs       []string      // PAC_URLS
-	Timeout       time.Duration // TIMEOUT: connect and stall limit through a proxy
-	TimeoutDirect time.Duration // TIMEOUT_DIRECT: the same without
-	LowSpeed      int64         // LOW_SPEED_LIMIT: bytes per second; 0 is no limit
-	MaxRetries    int           // MAX_RETRIES: of the same URL
-	BackoffInit   time.Duration // BACKOFF_INIT
-	BackoffMax    time.Duration // BACKOFF_MAX
-	ProxyReset    time.Duration // PROXY_RESET_AFTER; 0 is never
-	HostReset     time.Duration // HOST_RESET_AFTER; 0 is never
-	MaxServers    int           // MAX_SERVERS; 0 is all
-	Redirects     bool          // FOLLOW_REDIRECTS
-	InfoHeader    bool          // SEND_INFO_HEADER
+	PublicKey   string   // PUBLIC_KEY: a colon separated list of files; empty means every *.pub of KeysDir
+	KeysDir     string   // KEYS_DIR; empty means /etc/cvmfs/keys
+	Blacklists  []string // BLACKLIST, then the configuration repository's; absent files count as empty
+	RootHash    string   // ROOT_HASH: mount this root catalog; empty: the manifest's
+	AltRootPath bool     // ALT_ROOT_PATH: RootHash lies under its alternative name
+	Tag         string   // REPOSITORY_TAG
+	Date        string   // REPOSITORY_DATE
 
 	// Cache.
 	CacheDir   string // CACHE_DIR, or CACHE_BASE joined with "shared" or the repository
@@ -46,7 +31,6 @@ type Options struct {
 
 	// The file system.
 	KernelTimeout    time.Duration // KCACHE_TIMEOUT: attributes, names, absent names
-	StatfsTimeout    time.Duration // STATFS_CACHE_TIMEOUT
 	CheckPermissions bool          // CHECK_PERMISSIONS: the kernel checks modes
 	ClaimOwnership   bool          // CLAIM_OWNERSHIP: everything belongs to the client's user
 	WorldReadable    bool          // WORLD_READABLE
@@ -79,30 +63,15 @@ const (
 func FromParameters(p *Parameters, fqrn string) (*Options, error) {
 	r := reader{p}
 	o := &Options{
-		Repository:    fqrn,
-		PublicKeys:    r.list("PUBLIC_KEY", ":"),
-		KeysDir:       r.text("KEYS_DIR", "/etc/cvmfs/keys"),
-		RootHash:      r.text("ROOT_HASH", ""),
-		Tag:           r.text("REPOSITORY_TAG", ""),
-		Date:          r.text("REPOSITORY_DATE", ""),
-		Servers:       r.list("SERVER_URL", ";"),
-		Proxy:         strings.TrimSpace(r.text("HTTP_PROXY", "")),
-		FallbackProxy: r.text("FALLBACK_PROXY", ""),
-		PACURLs:       r.list("PAC_URLS", ";"),
-		Timeout:       r.seconds("TIMEOUT", 5),
-		TimeoutDirect: r.seconds("TIMEOUT_DIRECT", 5),
-		LowSpeed:      max(r.number("LOW_SPEED_LIMIT", 1024), 0),
-		MaxRetries:    int(min(max(r.number("MAX_RETRIES", 1), 0), 1000)),
-		BackoffInit:   r.seconds("BACKOFF_INIT", 2),
-		BackoffMax:    r.seconds("BACKOFF_MAX", 10),
-		ProxyReset:    r.seconds("PROXY_RESET_AFTER", 0),
-		HostReset:     r.seconds("HOST_RESET_AFTER", 0),
-		MaxServers:    int(min(max(r.number("MAX_SERVERS", 0), 0), 1<<20)),
-		Redirects:     r.on("FOLLOW_REDIRECTS", false),
-		InfoHeader:    r.on("SEND_INFO_HEADER", false),
+		Repository:  fqrn,
+		PublicKey:   r.text("PUBLIC_KEY", ""),
+		KeysDir:     r.text("KEYS_DIR", ""),
+		RootHash:    strings.TrimSpace(r.text("ROOT_HASH", "")),
+		AltRootPath: r.on("ALT_ROOT_PATH", false),
+		Tag:         r.text("REPOSITORY_TAG", ""),
+		Date:        r.text("REPOSITORY_DATE", ""),
 
 		KernelTimeout:    r.seconds("KCACHE_TIMEOUT", 60),
-		StatfsTimeout:    r.seconds("STATFS_CACHE_TIMEOUT", 0),
 		CheckPermissions: r.on("CHECK_PERMISSIONS", false),
 		ClaimOwnership:   r.on("CLAIM_OWNERSHIP", false),
 		WorldReadable:    r.on("WORLD_READABLE", false),

@@ -128,9 +128,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Options{
-		Repository: "a.b", KeysDir: "/etc/cvmfs/keys", Blacklists: []string{"/etc/cvmfs/blacklist"},
-		Timeout: 5 * time.Second, TimeoutDirect: 5 * time.Second, LowSpeed: 1024, MaxRetries: 1,
-		BackoffInit: 2 * time.Second, BackoffMax: 10 * time.Second,
+		Repository: "a.b", Blacklists: []string{"/etc/cvmfs/blacklist"},
 		CacheDir: "/var/lib/cvmfs/a.b", Workspace: "/var/lib/cvmfs/a.b", QuotaBytes: 1 << 30,
 		KernelTimeout: time.Minute, LogPrefix: "a.b", MountDir: "/cvmfs",
 	}
@@ -151,10 +149,10 @@ func TestValues(t *testing.T) {
 		want       any
 		err        string
 	}{
-		{"number with a tail", "CVMFS_TIMEOUT= 12s", func(o *Options) any { return o.Timeout }, 12 * time.Second, ""},
-		{"garbage is 0", "CVMFS_TIMEOUT=x", func(o *Options) any { return o.Timeout }, time.Duration(0), ""},
+		{"number with a tail", "CVMFS_KCACHE_TIMEOUT= 12s", func(o *Options) any { return o.KernelTimeout }, 12 * time.Second, ""},
+		{"garbage is 0", "CVMFS_KCACHE_TIMEOUT=x", func(o *Options) any { return o.KernelTimeout }, time.Duration(0), ""},
 		{"negative time", "CVMFS_KCACHE_TIMEOUT=-3", func(o *Options) any { return o.KernelTimeout }, time.Duration(0), ""},
-		{"huge time", "CVMFS_TIMEOUT=99999999999999999999", func(o *Options) any { return o.Timeout }, time.Duration(maxSeconds) * time.Second, ""},
+		{"huge time", "CVMFS_KCACHE_TIMEOUT=99999999999999999999", func(o *Options) any { return o.KernelTimeout }, time.Duration(maxSeconds) * time.Second, ""},
 		{"on", "CVMFS_CLAIM_OWNERSHIP=Yes", func(o *Options) any { return o.ClaimOwnership }, true, ""},
 		{"not a switch", "CVMFS_CLAIM_OWNERSHIP=maybe", func(o *Options) any { return o.ClaimOwnership }, false, ""},
 		{"shared", "CVMFS_CACHE_BASE=/c;CVMFS_SHARED_CACHE=yes", func(o *Options) any { return o.CacheDir }, "/c/shared", ""},
@@ -171,7 +169,7 @@ func TestValues(t *testing.T) {
 		{"hide", "CVMFS_HIDE_MAGIC_XATTRS=yes", func(o *Options) any { return o.Xattrs }, XattrsNever, ""},
 		{"show", "CVMFS_HIDE_MAGIC_XATTRS=no", func(o *Options) any { return o.Xattrs }, XattrsAlways, ""},
 		{"visibility wins", "CVMFS_HIDE_MAGIC_XATTRS=no;CVMFS_MAGIC_XATTRS_VISIBILITY=rootonly", func(o *Options) any { return o.Xattrs }, XattrsRootOnly, ""},
-		{"keys", "CVMFS_PUBLIC_KEY=/a:/b", func(o *Options) any { return o.PublicKeys }, []string{"/a", "/b"}, ""},
+		{"keys", "CVMFS_PUBLIC_KEY=/a:/b", func(o *Options) any { return o.PublicKey }, "/a:/b", ""},
 		{"config repository", "CVMFS_CONFIG_REPOSITORY=c.d;CVMFS_MOUNT_DIR=/x", func(o *Options) any { return o.Blacklists }, []string{"/etc/cvmfs/blacklist", "/x/c.d/etc/cvmfs/blacklist"}, ""},
 	}
 	for _, tt := range tests {
@@ -190,15 +188,6 @@ func TestValues(t *testing.T) {
 				t.Error(d)
 			}
 		})
-	}
-	o, err := FromParameters(set("CVMFS_SERVER_URL=http://a ;; http://b"), "a.b")
-	if err != nil || len(o.Servers) != 1 { // the ';' of this table is the line's end
-		t.Errorf("servers = %q, %v", o.Servers, err)
-	}
-	p := &Parameters{}
-	p.Set("CVMFS_SERVER_URL", " http://a ;; http://b", "F")
-	if o, _ := FromParameters(p, "a.b"); !cmp.Equal(o.Servers, []string{"http://a", "http://b"}) {
-		t.Errorf("servers = %q", o.Servers)
 	}
 }
 

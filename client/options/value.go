@@ -67,17 +67,6 @@ func (r reader) seconds(key string, def int64) time.Duration {
 	return time.Duration(min(max(r.number(key, def), 0), maxSeconds)) * time.Second
 }
 
-// list splits a value at sep, trims the parts and drops empty ones.
-func (r reader) list(key, sep string) []string {
-	var out []string
-	for part := range strings.SplitSeq(r.text(key, ""), sep) {
-		if part = strings.TrimSpace(part); part != "" {
-			out = append(out, part)
-		}
-	}
-	return out
-}
-
 // instanceName checks the name of a cache instance (cvmfs/mountpoint.cc).
 func instanceName(name string) error {
 	ok := name != "" && len(name) <= 24
