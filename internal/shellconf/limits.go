@@ -13,7 +13,7 @@ const (
 	maxFile    = 64 << 10        // bytes of one file
 	maxSource  = 256 << 10       // bytes of all files and eval arguments
 	maxFiles   = 256             // files read
-	maxOpeners = 2048            // ( [ and ` in one file: bounds the parser's recursion
+	maxOpeners = 2048            // ( [ { and ` in one file: bounds the parser's recursion
 	maxValue   = 64 << 10        // bytes of one expanded word or command line
 	maxVars    = 1 << 20         // bytes of all names and values
 	varCost    = 128             // counted for each variable beside its name and value

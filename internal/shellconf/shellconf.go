@@ -1,6 +1,7 @@
 package shellconf
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"math/rand/v2"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -62,6 +62,7 @@ func Eval(ctx context.Context, opts Options, files ...File) (*Result, error) {
 type Evaluator struct {
 	meter
 	trees    trees
+	parser   *syntax.Parser
 	rand     *rand.Rand
 	pid      int
 	vars     map[string]*variable
@@ -99,11 +100,12 @@ func New(ctx context.Context, opts Options) (*Evaluator, error) {
 		seed = rand.Uint64()
 	}
 	e := &Evaluator{
-		meter: meter{ctx: ctx, start: time.Now(), check: checkEvery},
-		trees: t,
-		rand:  rand.New(rand.NewPCG(seed, seed)),
-		vars:  map[string]*variable{},
-		funcs: map[string]function{},
+		meter:  meter{ctx: ctx, start: time.Now(), check: checkEvery},
+		trees:  t,
+		parser: syntax.NewParser(syntax.Variant(syntax.LangBash)),
+		rand:   rand.New(rand.NewPCG(seed, seed)),
+		vars:   map[string]*variable{},
+		funcs:  map[string]function{},
 	}
 	e.pid = 2 + e.rand.IntN(1<<22-2)
 	for _, name := range sortedKeys(opts.Env) {
@@ -168,19 +170,13 @@ func (e *Evaluator) text(p place, data []byte) error {
 	if e.source += len(data); e.source > maxSource {
 		return limit("more than %d bytes of configuration", maxSource)
 	}
-	openers := 0
-	for _, c := range data {
-		if c == '(' || c == '[' || c == '`' {
-			openers++
-		}
-	}
-	if openers > maxOpeners {
-		return limit("more than %d parentheses and brackets", maxOpeners)
+	if openers(data) > maxOpeners {
+		return limit("more than %d parentheses, brackets and braces", maxOpeners)
 	}
 	if err := e.use(20 * len(data)); err != nil {
 		return err
 	}
-	tree, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(string(data)), "")
+	tree, err := e.parser.Parse(bytes.NewReader(data), "")
 	if err != nil {
 		return parseError(p, err)
 	}
@@ -188,6 +184,17 @@ func (e *Evaluator) text(p place, data []byte) error {
 	defer func() { e.at, e.line = at, line }()
 	e.at = p
 	return e.stmts(tree.Stmts)
+}
+
+// openers counts the characters by which the parser recurses deepest.
+func openers(data []byte) int {
+	n := 0
+	for i, c := range data {
+		if c == '(' || c == '[' || c == '`' || c == '{' && (i == 0 || data[i-1] != '$') {
+			n++
+		}
+	}
+	return n
 }
 
 func parseError(p place, err error) error {

@@ -39,6 +39,11 @@ type expander struct {
 
 // expand expands a word to one string.
 func (e *Evaluator) expand(w *syntax.Word, m mode) (string, error) {
+	if len(w.Parts) == 1 {
+		if l, ok := w.Parts[0].(*syntax.Lit); ok && strings.IndexByte(l.Value, '\\') < 0 && !strings.HasPrefix(l.Value, "~") {
+			return l.Value, e.use(1 + len(l.Value)) // the usual case
+		}
+	}
 	x := expander{e: e, mode: m}
 	if err := x.word(w); err != nil {
 		return "", err
