@@ -34,6 +34,9 @@ type Mount struct {
 	helper string // path of fusermount; empty: mount(2) was used
 }
 
+// Path returns the mount point by which go-fuse's server takes over the descriptor.
+func (m *Mount) Path() string { return fmt.Sprintf("/dev/fd/%d", m.FD) }
+
 // mountError is a failed mount(2) with all that went into it.
 type mountError struct {
 	target, flags, data string
@@ -60,8 +63,8 @@ func Open(r Request) (*Mount, error) {
 	return m, nil
 }
 
-// Premounted takes over the descriptor fd of a mount that the caller has made. It
-// fails unless fd is an open /dev/fuse.
+// Premounted takes over the descriptor fd of a mount that the caller has made, under
+// another number. It fails unless fd is an open /dev/fuse.
 func Premounted(fd int) (*Mount, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -77,8 +80,15 @@ func Premounted(fd int) (*Mount, error) {
 			return nil, fmt.Errorf("descriptor %d: %w", fd, err)
 		}
 	}
-	unix.CloseOnExec(fd)
-	return &Mount{FD: fd}, nil
+	// A standard stream's number could be taken over by a daemon's /dev/null.
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, fmt.Errorf("descriptor %d: %w", fd, err)
+	}
+	if fd > 2 {
+		unix.Close(fd)
+	}
+	return &Mount{FD: own}, nil
 }
 
 func direct(r Request) (*Mount, error) {
