@@ -5,9 +5,9 @@
 // # What is understood
 //
 // The files are parsed by mvdan.cc/sh/v3/syntax as bash; the syntax tree is then
-// evaluated here. (That module's own interpreter is made to run scripts: it cannot
-// bound the memory of an evaluation, and it is larger than all of this package's
-// other dependencies together.) What is not in this list is refused, with file and
+// evaluated here. (That module's own interpreter is made to run scripts: it has no way
+// to bound the memory of an evaluation, and would add more than a megabyte to the
+// stub.) What is not in this list is refused, with file and
 // line, at the moment it would be evaluated; in a branch not taken it does no harm.
 //
 //   - assignments (also +=), export, readonly, local, unset;
