@@ -62,6 +62,8 @@ func (c *Client) attempt(ctx context.Context, w way, req Request, noCache bool, 
 	if code := classifyStatus(resp, w.isDirect()); code != OK {
 		io.CopyN(io.Discard, b, drainLimit) // as a courtesy; the answer is known
 		failed.Status = resp.StatusCode
+		// A gateway error is the proxy's word for a server that does not answer.
+		failed.Answered = w.isDirect() || resp.StatusCode < 502 || resp.StatusCode > 504
 		return failed.with(code, nil)
 	}
 	err = sink(b)
