@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/cvmfsbundle/cvmfsbundle/client/object"
+	"github.com/cvmfsbundle/cvmfsbundle/internal/testenv"
 )
 
 // fake gives catalogs by name, whatever their hash: what no real loader does, so that
@@ -213,7 +214,7 @@ func TestDamage(t *testing.T) {
 		data := rich(t, size)
 		exercise(t, data)
 		rnd := rand.New(rand.NewPCG(1, uint64(size)))
-		for range 3000 {
+		for range testenv.Count(2000, 50000) {
 			bad := append([]byte(nil), data...)
 			for range 1 + rnd.IntN(4) {
 				at := rnd.IntN(len(bad))

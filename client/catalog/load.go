@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -27,7 +26,9 @@ func (e *LoadError) Unwrap() error { return e.Err }
 // load is the loading of a catalog, on which any number of callers wait.
 type load struct {
 	done chan struct{}
-	err  error // when done
+	// When done:
+	err    error
+	gaveUp bool // the caller who loaded did not want it any more
 }
 
 // attach returns the catalog at a mountpoint, which it loads if it is not attached.
@@ -53,14 +54,10 @@ func (t *Tree) attach(ctx context.Context, up *node, mountpoint string, h object
 		case <-ctx.Done():
 			return nil, &LoadError{h, mountpoint, ctx.Err()}
 		}
-		if l.err != nil && !canceled(l.err) { // a cancelled load was another caller's wish
+		if l.err != nil && !l.gaveUp {
 			return nil, l.err
 		}
 	}
-}
-
-func canceled(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // lead loads a catalog for all who wait for l.
@@ -75,7 +72,7 @@ func (t *Tree) lead(ctx context.Context, l *load, up *node, mountpoint string, h
 		n.file.Close()
 		err = &LoadError{h, mountpoint, errClosed}
 	}
-	l.err = err
+	l.err, l.gaveUp = err, ctx.Err() != nil
 	delete(t.loading, mountpoint)
 	close(l.done)
 	if err != nil {

@@ -136,6 +136,38 @@ func TestCancelledLoad(t *testing.T) {
 
 type leader struct{}
 
+// TestTimeout: a load that runs out of the loader's own time fails for all who wait;
+// they do not try one after the other.
+func TestTimeout(t *testing.T) {
+	m, root := many(t, 1, 1, 1)
+	tree := newTree(t, m, root)
+	begun, goOn := make(chan struct{}, 20), make(chan struct{})
+	m.before = func(context.Context, string) error {
+		begun <- struct{}{}
+		<-goOn
+		return context.DeadlineExceeded
+	}
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			if _, err := tree.Lookup(t.Context(), "/c00/d00"); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		})
+	}
+	<-begun
+	for waiting := 0; waiting < 10; time.Sleep(time.Millisecond) { // callers hold the root catalog while they wait
+		n := tree.nodes[""]
+		waiting = int(n.refs.Load()) - 1
+	}
+	time.Sleep(10 * time.Millisecond)
+	close(goOn)
+	wg.Wait()
+	if n := m.loads["/c00"]; n > 5 { // 1, but for those who came late
+		t.Errorf("%d loads", n)
+	}
+}
+
 func TestLoadFailure(t *testing.T) {
 	m, root := many(t, 2, 1, 1)
 	tree := newTree(t, m, root)

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -33,7 +34,7 @@ func Open(r io.ReaderAt, size int64, cache *Cache) (*DB, error) {
 		return nil, fmt.Errorf("%w: %d bytes are less than a header", ErrDamaged, size)
 	}
 	if n, err := r.ReadAt(h[:], 0); n < len(h) {
-		return nil, fmt.Errorf("read database header: %w", err)
+		return nil, fmt.Errorf("read database header: %w", short(err))
 	}
 	if cache == nil {
 		cache = NewCache(0)
@@ -101,10 +102,18 @@ func (db *DB) page(no uint32) ([]byte, error) {
 		start := int64(bno) * int64(db.block)
 		b = &block{db: db.id, no: bno, data: make([]byte, min(int64(db.block), db.size-start))}
 		if n, err := db.r.ReadAt(b.data, start); n < len(b.data) {
-			return nil, fmt.Errorf("read page %d: %w", no, err)
+			return nil, fmt.Errorf("read page %d: %w", no, short(err))
 		}
 		db.cache.put(b, db.block)
 	}
 	i := int(off - int64(bno)*int64(db.block))
 	return b.data[i : i+db.usable : i+db.usable], nil
+}
+
+// short makes the end of a file that should have gone on damage of the file.
+func short(err error) error {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: the file ends early", ErrDamaged)
+	}
+	return err
 }

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+
+	"github.com/cvmfsbundle/cvmfsbundle/internal/testenv"
 )
 
 // seed makes a small database of several levels, with overflow pages.
@@ -186,7 +188,7 @@ func TestDamage(t *testing.T) {
 		}
 		use(t, data)
 		rnd := rand.New(rand.NewPCG(2, uint64(size)))
-		for range 500 {
+		for range testenv.Count(500, 20000) {
 			bad := bytes.Clone(data)
 			for range 1 + rnd.IntN(3) {
 				at := rnd.IntN(len(bad))
