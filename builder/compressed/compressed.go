@@ -36,6 +36,7 @@ func Open(r io.Reader, limit int64) (io.ReadCloser, error) {
 		return nil, err
 	}
 	var d io.ReadCloser
+	err = nil // a file may be shorter than that
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		d, err = gzip.NewReader(br)
