@@ -3,10 +3,8 @@ package fetch
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cvmfsbundle/cvmfsbundle/client/object"
-	"github.com/cvmfsbundle/cvmfsbundle/client/stratum"
 	"github.com/cvmfsbundle/cvmfsbundle/internal/testrepo"
 )
 
@@ -22,7 +20,7 @@ func BenchmarkObject(b *testing.B) {
 	server := testrepo.Serve(b, pub)
 	for _, name := range []string{"text", "random"} {
 		b.Run(name, func(b *testing.B) {
-			s := newSetup(b, fqrn, pub.PublicKeyPEM, "", func(o *stratum.Options) { o.TimeoutDirect = time.Minute }, server.ConfigURL())
+			s := newSetup(b, fqrn, pub.PublicKeyPEM, "", nil, server.ConfigURL())
 			h := hashOf(b, pub.Objects(name)[0])
 			b.ReportAllocs()
 			for b.Loop() {

@@ -35,7 +35,7 @@ func newSetup(t testing.TB, name string, keyPEM []byte, cacheDir string, change 
 		t.Fatal(err)
 	}
 	o := stratum.Options{
-		FQRN: name, Hosts: hosts, Proxies: "DIRECT", Timeout: 300 * time.Millisecond, TimeoutDirect: 300 * time.Millisecond, LowSpeedLimit: 1024,
+		FQRN: name, Hosts: hosts, Proxies: "DIRECT", Timeout: time.Minute, TimeoutDirect: time.Minute, LowSpeedLimit: 1024,
 	}
 	if change != nil {
 		change(&o)
@@ -58,6 +58,9 @@ func newSetup(t testing.TB, name string, keyPEM []byte, cacheDir string, change 
 	t.Cleanup(f.Close)
 	return setup{f, cacheDir}
 }
+
+// impatient makes a client leave a server that says nothing soon.
+func impatient(o *stratum.Options) { o.TimeoutDirect = time.Second }
 
 // leftovers fails the test when unfinished objects lie in the cache.
 func (s setup) leftovers(t testing.TB) {

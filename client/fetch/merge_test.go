@@ -8,14 +8,13 @@ import (
 	"time"
 
 	"github.com/cvmfsbundle/cvmfsbundle/client/object"
-	"github.com/cvmfsbundle/cvmfsbundle/client/stratum"
 	"github.com/cvmfsbundle/cvmfsbundle/internal/testrepo"
 )
 
 func TestMerge(t *testing.T) {
 	pub, server := publish(t)
 	h := hashOf(t, pub.Objects("big")[0])
-	s := newSetup(t, fqrn, pub.PublicKeyPEM, "", func(o *stratum.Options) { o.TimeoutDirect = time.Hour }, server.ConfigURL())
+	s := newSetup(t, fqrn, pub.PublicKeyPEM, "", nil, server.ConfigURL())
 	gate := make(chan struct{})
 	server.Inject("/"+h.Path(object.File), 1, testrepo.Until(gate))
 	var wg sync.WaitGroup
@@ -85,7 +84,7 @@ func waitFor(t *testing.T, ok func() bool) {
 func TestDesertedDownloadEnds(t *testing.T) {
 	pub, server := publish(t)
 	h := hashOf(t, pub.Objects("big")[0])
-	s := newSetup(t, fqrn, pub.PublicKeyPEM, "", func(o *stratum.Options) { o.TimeoutDirect = time.Hour }, server.ConfigURL())
+	s := newSetup(t, fqrn, pub.PublicKeyPEM, "", nil, server.ConfigURL())
 	server.Inject("/"+h.Path(object.File), 1, testrepo.HangAfter(1000))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)

@@ -107,7 +107,7 @@ func TestObjectFaults(t *testing.T) {
 			o := pub.Objects("big")[0]
 			h := hashOf(t, o)
 			path := "/" + h.Path(object.File)
-			s := newSetup(t, fqrn, pub.PublicKeyPEM, "", nil, server.ConfigURL())
+			s := newSetup(t, fqrn, pub.PublicKeyPEM, "", impatient, server.ConfigURL())
 			server.Inject(path, 1000, tt.fault)
 			_, err := s.Object(t.Context(), h, object.File, object.Zlib, 3<<20, "big file")
 			if err == nil || tt.want != nil && !errors.Is(err, tt.want) {
@@ -119,7 +119,7 @@ func TestObjectFaults(t *testing.T) {
 			}
 			// Another host, or the same one healed, gives the object.
 			other := testrepo.Serve(t, pub)
-			s = newSetup(t, fqrn, pub.PublicKeyPEM, "", nil, server.ConfigURL(), other.ConfigURL())
+			s = newSetup(t, fqrn, pub.PublicKeyPEM, "", impatient, server.ConfigURL(), other.ConfigURL())
 			f, err := s.Object(t.Context(), h, object.File, object.Zlib, 3<<20, "big file")
 			if err != nil || f.Size() != 3<<20 {
 				t.Errorf("with a good host: %v", err)

@@ -16,6 +16,9 @@ type job struct {
 	answered               bool
 }
 
+// leastPause keeps a request that is tried for ever from being tried all the time.
+const leastPause = 100 * time.Millisecond
+
 // next decides after a failure whether the request is tried again, and changes the
 // way when that helps. It pauses where a pause is due. It may replace the code of
 // the failure.
@@ -45,6 +48,7 @@ func (c *Client) next(ctx context.Context, j *job, w way, req Request, failed *E
 		return false
 	}
 	j.usedHosts, j.usedProxies, j.retries, j.noCache = 1, 1, 0, false
+	j.pause = max(j.pause, leastPause)
 	return c.backoff(ctx, j, failed)
 }
 

@@ -1,6 +1,7 @@
 package stratum
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -14,7 +15,7 @@ func TestHostFailover(t *testing.T) {
 	for name, bad := range map[string]http.HandlerFunc{"404": status(404), "500": status(500), "hangs": hangs, "cuts": cuts, "stops": stops} {
 		t.Run(name, func(t *testing.T) {
 			broken, good := newServer(t, bad), newServer(t, says("hello"))
-			c := newClient(t, Options{Hosts: []string{deadURL(t), broken.URL, good.URL}, Timeout: 100 * time.Millisecond, LowSpeedLimit: 4096})
+			c := newClient(t, Options{Hosts: []string{deadURL(t), broken.URL, good.URL}, Timeout: 500 * time.Millisecond, LowSpeedLimit: 1024})
 			for range 2 {
 				if got, err := c.Get(t.Context(), Request{Path: "x"}); err != nil || string(got) != "hello" {
 					t.Fatalf("got %q, %v", got, err)
@@ -100,5 +101,25 @@ func TestSinkErrorEndsTheRequest(t *testing.T) {
 	var e *Error
 	if !errors.As(err, &e) || e.Code != LocalIO || !errors.Is(err, full) || e.Attempts != 1 {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestFailoverIndefinitely(t *testing.T) {
+	var s *server
+	s = newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if len(s.requests()) < 4 {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		io.WriteString(w, "hello")
+	})
+	o := Options{Hosts: []string{s.URL}, FailoverIndefinitely: true, BackoffMax: time.Millisecond}
+	if got, err := newClient(t, o).Get(t.Context(), Request{Path: "x"}); err != nil || string(got) != "hello" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := newClient(t, o).Get(ctx, Request{Path: "x"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
 	}
 }

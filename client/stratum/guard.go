@@ -9,7 +9,7 @@ import (
 // errSlow is why a guard ends a request.
 var errSlow = errors.New("too slow")
 
-// windowParts is into how many parts a guard divides its window.
+// windowParts is the number of parts into which a guard divides its window.
 const windowParts = 4
 
 // guard ends a request that gets too few bytes within a window of time, or no

@@ -81,7 +81,7 @@ func TestProxies(t *testing.T) {
 	})
 	t.Run("proxy hangs", func(t *testing.T) {
 		hung := newServer(t, hangs)
-		if _, err := get(t, Options{Hosts: []string{s.URL}, Proxies: hung.URL + ";" + b.URL, Timeout: 100 * time.Millisecond}); err != nil {
+		if _, err := get(t, Options{Hosts: []string{s.URL}, Proxies: hung.URL + ";" + b.URL, Timeout: 500 * time.Millisecond}); err != nil {
 			t.Error(err)
 		}
 	})
