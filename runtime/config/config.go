@@ -59,6 +59,9 @@ type Options struct {
 	// CacheBase is the cache, unless default.local sets CVMFS_CACHE_BASE. Empty: what
 	// the files say.
 	CacheBase string
+	// RunDir is where the client makes its sockets (CVMFS_RELOAD_SOCKETS). Empty:
+	// Dist/var/run/cvmfs.
+	RunDir string
 	// NoFile is the number of open files the client may have, unless default.local
 	// sets CVMFS_NFILES. 0: what the files say.
 	NoFile uint64
@@ -79,7 +82,10 @@ const (
 	mountDir = "/cvmfs"
 )
 
-const configRepoKey = "CVMFS_CONFIG_REPOSITORY"
+const (
+	configRepoKey    = "CVMFS_CONFIG_REPOSITORY"
+	reloadSocketsKey = "CVMFS_RELOAD_SOCKETS"
+)
 
 // maxFQRN is the length upstream allows for a repository's name.
 const maxFQRN = 60
@@ -216,6 +222,15 @@ func (b *builder) preset() error {
 	}
 	if b.fqrn != "" {
 		if err := b.fix("CVMFS_FQRN", b.fqrn, "", false); err != nil {
+			return err
+		}
+	}
+	if b.set[reloadSocketsKey] == "" {
+		dir := b.opts.RunDir
+		if dir == "" {
+			dir = "/var/run/cvmfs"
+		}
+		if err := b.fix(reloadSocketsKey, dir, "", true); err != nil {
 			return err
 		}
 	}

@@ -27,7 +27,7 @@ func newRelocator(b *builder) *relocator {
 		{"/var", filepath.Join(b.opts.Dist, "var")},
 		{mountDir, b.opts.MountDir},
 	}}
-	stay := []string{b.opts.Dist, b.opts.LogDir, b.opts.CacheBase}
+	stay := []string{b.opts.Dist, b.opts.LogDir, b.opts.CacheBase, b.opts.RunDir}
 	if b.opts.MountDir != mountDir {
 		stay = append(stay, b.opts.MountDir)
 	}

@@ -141,7 +141,7 @@ func (s *state) load(ctx context.Context, repos []string) ([]plan.Client, error)
 			var err error
 			confs[i], err = repoconf.Load(ctx, repoconf.Source{
 				Dist: string(s.p.Dist), State: string(s.p.State), ConfigRepo: s.p.ConfigRepo, Mounted: true,
-				Local: string(s.p.Local), Set: plan.Strings(s.p.Set), CacheBase: string(s.p.CacheBase), NoFile: s.p.Inherit.NoFile.Max,
+				Local: string(s.p.Local), Set: plan.Strings(s.p.Set), CacheBase: string(s.p.CacheBase), RunDir: string(s.p.RunDir), Env: plan.Strings(s.p.Env), NoFile: s.p.Inherit.NoFile.Max,
 			}, repo)
 			return err
 		})

@@ -49,6 +49,7 @@ type Job struct {
 	Local      string   // file of overrides (CVMFSEXEC_LOCAL), or ""
 	Set        []string // KEY=VALUE overrides, the strongest
 	CacheBase  string   // the run's own cache base; "" takes the configuration's
+	RunDir     string   // the run's own directory of sockets; "" takes the dist tree's
 
 	Command []string // never empty
 	Env     []string // of the command

@@ -88,7 +88,8 @@ type Plan struct {
 	Pending    []string // to be mounted when those in Started answer
 	Local      Text     // CVMFSEXEC_LOCAL
 	Set        []Text   // --set
-	CacheBase  Text     // where the run's cache has to be instead of what the configuration says; "" for that
+	CacheBase  Text     // the run's cache instead of what the configuration says; "" for that
+	RunDir     Text     // the run's directory of sockets; "" for the dist tree's
 	MountLimit int      // seconds that a mount may take
 	Debug      bool
 }

@@ -5,6 +5,7 @@ package repoconf
 
 import (
 	"context"
+	"strings"
 
 	"github.com/cvmfsbundle/cvmfsbundle/internal/exit"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/config"
@@ -20,15 +21,14 @@ type Source struct {
 	Local      string   // CVMFSEXEC_LOCAL
 	Set        []string // --set
 	CacheBase  string   // replaces CVMFS_CACHE_BASE; "" does not
+	RunDir     string   // directory of the client's sockets; "" is the dist tree's
+	Env        []string // what the files see as environment
 	NoFile     uint64   // hard limit of open files
 }
 
 // Load evaluates the configuration of repo.
 func Load(ctx context.Context, s Source, repo string) (plan.Client, error) {
-	o := config.Options{
-		Dist: s.Dist, MountDir: "/cvmfs", ConfigRepo: s.ConfigRepo, LogDir: s.State + "/log",
-		CacheBase: s.CacheBase, NoFile: s.NoFile, Local: s.Local, Set: s.Set,
-	}
+	o := Options(s)
 	if s.Mounted && s.ConfigRepo != "" && s.ConfigRepo != repo {
 		o.ConfigRepoDir = "/cvmfs/" + s.ConfigRepo
 	}
@@ -40,5 +40,48 @@ func Load(ctx context.Context, s Source, repo string) (plan.Client, error) {
 	if err != nil {
 		return plan.Client{}, exit.Wrap(exit.Config, err)
 	}
-	return plan.Client{Repo: repo, Config: plan.Text(text), Debug: c.Get("CVMFS_DEBUGLOG") != "", Checks: c.Get("CVMFS_CHECK_PERMISSIONS") != "no"}, nil
+	return plan.Client{Repo: repo, Config: plan.Text(text), Debug: c.Get("CVMFS_DEBUGLOG") != "", Checks: !isOff(c.Get("CVMFS_CHECK_PERMISSIONS"))}, nil
+}
+
+// isOff reads a switch as upstream does (cvmfs/options.cc, IsOff).
+func isOff(s string) bool {
+	switch strings.ToUpper(s) {
+	case "NO", "OFF", "0", "FALSE":
+		return true
+	}
+	return false
+}
+
+// Options are those of package config for mode 3, where repositories lie at /cvmfs.
+func Options(s Source) config.Options {
+	return config.Options{
+		Dist: s.Dist, MountDir: "/cvmfs", ConfigRepo: s.ConfigRepo, LogDir: s.State + "/log",
+		CacheBase: s.CacheBase, RunDir: s.RunDir, NoFile: s.NoFile, Local: s.Local, Set: s.Set, Env: environment(s.Env),
+	}
+}
+
+// environment returns the variables of env as a map. Names that no shell could have and
+// values that no configuration can carry are left out.
+func environment(env []string) map[string]string {
+	m := make(map[string]string, len(env))
+	for _, kv := range env {
+		name, value, ok := strings.Cut(kv, "=")
+		if ok && isName(name) && len(value) < maxValue && !strings.ContainsAny(value, "\x00\n") {
+			m[name] = value
+		}
+	}
+	return m
+}
+
+// maxValue bounds a variable's value, in bytes.
+const maxValue = 32 << 10
+
+func isName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c != '_' && (c|0x20 < 'a' || c|0x20 > 'z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
 }

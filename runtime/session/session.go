@@ -25,6 +25,7 @@ import (
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/mode"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/plan"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/rawsig"
+	"github.com/cvmfsbundle/cvmfsbundle/runtime/repoconf"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/unpack"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/usernsfuse"
 )
@@ -75,6 +76,7 @@ type session struct {
 	stdout  io.Writer
 	stderr  io.Writer
 	line    *cmdline.Line
+	lock    *os.File // of the run's cache, held to the end
 }
 
 func (s *session) warn(text string) { ui.Warn(s.stderr, program, "%s", text) }
@@ -173,7 +175,10 @@ func (s *session) job(ctx context.Context, place *unpack.Place) (*mode.Job, erro
 		Command: s.line.Command, Env: os.Environ(), Inherit: s.inherit, Debug: s.line.Debug, Warn: s.warn,
 	}
 	if place.State != place.Base {
-		j.CacheBase = place.Cache()
+		j.CacheBase, j.RunDir = place.Cache(), place.Run()
+	}
+	if err := s.ownCache(j, place); err != nil {
+		return nil, err
 	}
 	if j.Local != "" {
 		abs, err := filepath.Abs(j.Local)
@@ -183,7 +188,7 @@ func (s *session) job(ctx context.Context, place *unpack.Place) (*mode.Job, erro
 		j.Local = abs
 	}
 	var err error
-	if j.ConfigRepo, err = config.ConfigRepository(ctx, config.Options{Dist: j.Dist, MountDir: "/cvmfs", Local: j.Local, Set: j.Set}); err != nil {
+	if j.ConfigRepo, err = config.ConfigRepository(ctx, repoconf.Options(repoconf.Source{Dist: j.Dist, State: j.State, Local: j.Local, Set: j.Set, Env: j.Env})); err != nil {
 		return nil, exit.Wrap(exit.Config, err)
 	}
 	if j.ConfigRepo != "" {

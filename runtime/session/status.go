@@ -11,6 +11,7 @@ import (
 	"github.com/cvmfsbundle/cvmfsbundle/internal/exit"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/config"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/mode"
+	"github.com/cvmfsbundle/cvmfsbundle/runtime/repoconf"
 )
 
 // status is the content of --status-file, one JSON object.
@@ -58,15 +59,21 @@ func (s *session) showConfig(ctx context.Context, j *mode.Job, repo string) erro
 	if !config.ValidFQRN(repo) {
 		return exit.Errorf(exit.Unclassified, "%q is not a repository name", repo)
 	}
+	mounted := false
 	if dir := "/cvmfs/" + j.ConfigRepo + "/etc/cvmfs"; j.ConfigRepo != "" && j.ConfigRepo != repo {
-		if _, err := os.Stat(dir); err != nil {
+		_, err := os.Stat(dir)
+		if mounted = err == nil; !mounted {
 			s.warn("the configuration repository " + j.ConfigRepo + " is not mounted here: what it says is missing below; run cvmfsexec -- " + os.Args[0] + " --showconfig " + repo + " to see it")
 		}
 	}
-	c, err := config.ForRepo(ctx, config.Options{
-		Dist: j.Dist, MountDir: "/cvmfs", ConfigRepo: j.ConfigRepo, LogDir: j.State + "/log",
-		CacheBase: j.CacheBase, NoFile: j.Inherit.NoFile.Max, Local: j.Local, Set: j.Set,
-	}, repo)
+	o := repoconf.Options(repoconf.Source{
+		Dist: j.Dist, State: j.State, ConfigRepo: j.ConfigRepo, Local: j.Local, Set: j.Set,
+		CacheBase: j.CacheBase, RunDir: j.RunDir, Env: j.Env, NoFile: j.Inherit.NoFile.Max,
+	})
+	if mounted {
+		o.ConfigRepoDir = "/cvmfs/" + j.ConfigRepo
+	}
+	c, err := config.ForRepo(ctx, o, repo)
 	if err != nil {
 		return exit.Wrap(exit.Config, err)
 	}

@@ -169,7 +169,7 @@ func (r *run) writePlan() error {
 		UserNS: r.userNS, PIDNS: r.pidNS, UID: os.Geteuid(), GID: os.Getegid(),
 		Dir: plan.Text(j.Dir), Command: plan.Texts(j.Command), Env: plan.Texts(j.Env), Inherit: j.Inherit, Foreign: r.foreign,
 		Control: int(r.inner.Fd()), PIDs: int(r.pidsIn.Fd()), Null: int(r.null.Fd()),
-		ConfigRepo: j.ConfigRepo, Pending: r.pending, Local: plan.Text(j.Local), Set: plan.Texts(j.Set), CacheBase: plan.Text(j.CacheBase),
+		ConfigRepo: j.ConfigRepo, Pending: r.pending, Local: plan.Text(j.Local), Set: plan.Texts(j.Set), CacheBase: plan.Text(j.CacheBase), RunDir: plan.Text(j.RunDir),
 		MountLimit: mountLimit, Debug: j.Debug,
 	}
 	for i, c := range r.confs {

@@ -81,7 +81,7 @@ func load(ctx context.Context, job *mode.Job, repos []string) ([]plan.Client, er
 			var err error
 			confs[i], err = repoconf.Load(ctx, repoconf.Source{
 				Dist: job.Dist, State: job.State, ConfigRepo: job.ConfigRepo,
-				Local: job.Local, Set: job.Set, CacheBase: job.CacheBase, NoFile: job.Inherit.NoFile.Max,
+				Local: job.Local, Set: job.Set, CacheBase: job.CacheBase, RunDir: job.RunDir, Env: job.Env, NoFile: job.Inherit.NoFile.Max,
 			}, repo)
 			return err
 		})
