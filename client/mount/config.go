@@ -23,7 +23,6 @@ func loadParameters(ctx context.Context, cmd *options.Command) (*options.Paramet
 // shell evaluates configuration files that are shell; nothing is executed.
 type shell struct {
 	env map[string]string
-	e   *shellconf.Evaluator
 }
 
 // Evaluate implements [options.Evaluator]. The variables live on from file to
