@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -62,9 +63,20 @@ func newSetup(t testing.TB, name string, keyPEM []byte, cacheDir string, change 
 // impatient makes a client leave a server that says nothing soon.
 func impatient(o *stratum.Options) { o.TimeoutDirect = time.Second }
 
-// leftovers fails the test when unfinished objects lie in the cache.
+// leftovers fails the test when unfinished objects lie in the cache, or files of it
+// are open.
 func (s setup) leftovers(t testing.TB) {
 	t.Helper()
+	s.Close()
+	fds, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(to, s.cacheDir+"/") {
+			t.Errorf("still open: %s", to)
+		}
+	}
 	entries, err := os.ReadDir(filepath.Join(s.cacheDir, "txn"))
 	if err != nil || len(entries) != 0 {
 		t.Errorf("unfinished objects are left: %v, %v", entries, err)

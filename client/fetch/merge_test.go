@@ -65,6 +65,7 @@ func TestMerge(t *testing.T) {
 	if got := server.Requests("/" + h.Path(object.File)); got != 1 {
 		t.Errorf("%d requests for %d readers, want 1", got, n)
 	}
+	s.leftovers(t)
 	if len(s.flights) != 0 {
 		t.Errorf("%d downloads are still known", len(s.flights))
 	}

@@ -35,6 +35,7 @@ func TestManifest(t *testing.T) {
 	if n := server.Requests("X"); n != 1 {
 		t.Errorf("the certificate was asked for %d times", n)
 	}
+	s.leftovers(t)
 	server.ResetCounts()
 	m, err = s.Manifest(t.Context(), trust.Breadcrumb{Root: m.RootCatalog, Published: m.Published, Revision: m.Revision})
 	if err != nil || !m.Known || server.Requests("/.cvmfswhitelist") != 0 {

@@ -54,6 +54,7 @@ func TestWholeRepository(t *testing.T) {
 				if err := tree.Close(); err != nil {
 					t.Error(err)
 				}
+				s.leftovers(t)
 				server.Close()
 			}
 		})
