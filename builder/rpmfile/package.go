@@ -34,7 +34,8 @@ type Package struct {
 	EVR  evr.EVR
 	Arch string // "src" for a source package
 
-	f       *os.File
+	in      io.ReaderAt
+	close   func() error
 	head    *rpm.Package
 	raw     *headers
 	payload int64 // offset
@@ -55,11 +56,12 @@ func Open(path string) (*Package, error) {
 		f.Close()
 		return nil, err
 	}
+	p.close = f.Close
 	return p, nil
 }
 
-func open(f *os.File) (*Package, error) {
-	raw, err := readHeaders(f)
+func open(in io.ReaderAt) (*Package, error) {
+	raw, err := readHeaders(io.NewSectionReader(in, 0, 1<<62))
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +73,7 @@ func open(f *os.File) (*Package, error) {
 		Name:    head.Name(),
 		EVR:     evr.EVR{Epoch: uint32(head.Epoch()), Version: head.Version(), Release: head.Release()},
 		Arch:    head.Architecture(),
-		f:       f,
+		in:      in,
 		head:    head,
 		raw:     raw,
 		payload: int64(len(raw.raw)),
@@ -86,7 +88,7 @@ func open(f *os.File) (*Package, error) {
 }
 
 // Close closes the file.
-func (p *Package) Close() error { return p.f.Close() }
+func (p *Package) Close() error { return p.close() }
 
 // HasDigests reports whether the package carries digests of its header and of its
 // payload, as all since rpm 4.14 do.
@@ -138,7 +140,7 @@ func (p *Package) verifyPayload() error {
 
 // compressedPayload returns the payload from its beginning, as it is in the file.
 func (p *Package) compressedPayload() io.Reader {
-	return io.NewSectionReader(p.f, p.payload, 1<<62)
+	return io.NewSectionReader(p.in, p.payload, 1<<62)
 }
 
 // BuildTime returns when the package was built, in seconds since 1970; 0 if it does

@@ -40,15 +40,7 @@ func pack(t testing.TB, compressor string) []byte {
 
 func openBytes(t testing.TB, data []byte) (*Package, error) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "x.rpm")
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	p, err := Open(path)
-	if err == nil {
-		t.Cleanup(func() { p.Close() })
-	}
-	return p, err
+	return open(bytes.NewReader(data))
 }
 
 // TestRealPackages has rpmbuild make a package of each payload compression.
@@ -200,17 +192,7 @@ func withPayload(t testing.TB, cpio []byte) *Package {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "payload")
-	if err := os.WriteFile(path, cpio, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	p.f.Close()
-	p.f, p.payload = f, 0
+	p.in, p.payload = bytes.NewReader(cpio), 0
 	return p
 }
 
