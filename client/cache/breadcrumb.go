@@ -39,11 +39,14 @@ func (c *Cache) Breadcrumb(fqrn string) (trust.Breadcrumb, error) {
 }
 
 // SetBreadcrumb records the newest state of a repository, after its root catalog
-// has been loaded.
+// has been loaded. One without hash or time is refused, because nobody would read it.
 func (c *Cache) SetBreadcrumb(fqrn string, b trust.Breadcrumb) error {
 	name, err := breadcrumbName(fqrn)
 	if err != nil {
 		return err
+	}
+	if _, err := trust.ParseBreadcrumb(b.String()); err != nil {
+		return fmt.Errorf("write breadcrumb: %w", err)
 	}
 	if err := c.replace(name, b.String()); err != nil {
 		return fmt.Errorf("write breadcrumb: %w", err)

@@ -273,6 +273,11 @@ func TestBreadcrumb(t *testing.T) {
 	if _, err := c.Breadcrumb("a.b"); !errors.Is(err, trust.ErrBreadcrumb) {
 		t.Errorf("damaged: %v", err)
 	}
+	for _, b := range []trust.Breadcrumb{{}, {Root: want.Root}, {Published: want.Published}} {
+		if err := c.SetBreadcrumb("a.b", b); !errors.Is(err, trust.ErrBreadcrumb) {
+			t.Errorf("%v was written: %v", b, err)
+		}
+	}
 	if err := c.SetBreadcrumb("../x", want); err == nil {
 		t.Error("a name with a slash was taken")
 	}
