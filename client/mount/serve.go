@@ -125,17 +125,25 @@ func lockWorkspace(name string) (unlock func(), err error) {
 	}
 }
 
-// alreadyMounted tells a mount point in use by the repository's name on it.
+// alreadyMounted tells a mount point in use by the repository's name on it, and a
+// dead one by the kernel's answer. (stat(2) may still answer from a cache.)
 func alreadyMounted(dir, repo string) error {
 	buf := make([]byte, 256)
 	n, err := unix.Getxattr(dir, "user.fqrn", buf)
-	if err != nil || n == 0 {
+	switch {
+	case errors.Is(err, unix.ENOTCONN):
+		return deadMount(dir)
+	case err != nil || n == 0:
 		return nil
 	}
 	if name := string(buf[:n]); name != repo {
 		return failf(exit.Cvmfs2DoubleMount, "CernVM-FS: %s is already the mount point of %s", dir, name)
 	}
 	return failf(exit.Cvmfs2OK, "CernVM-FS: repository %s already mounted on %s", repo, dir)
+}
+
+func deadMount(dir string) error {
+	return failf(exit.Cvmfs2Permission, "Mount point %s is a mount whose client has died: unmount it first", dir)
 }
 
 // serve lets the caller go and serves until the mount is gone or a signal comes.

@@ -66,10 +66,10 @@ func (s *session) configure(ctx context.Context) error {
 		return err
 	}
 	s.opts, err = options.FromParameters(s.params, s.cmd.Repository)
+	s.log = usyslog.New(s.opts.LogPrefix)
 	if err != nil {
 		return err
 	}
-	s.log = usyslog.New(s.opts.LogPrefix)
 	if s.uids, err = options.ReadIDMap(s.opts.UIDMap); err != nil {
 		return err
 	}
@@ -90,13 +90,13 @@ func (s *session) checkMountPoint(context.Context) error {
 	fi, err := os.Stat(s.dir)
 	switch {
 	case errors.Is(err, unix.ENOTCONN):
-		return failf(exit.Cvmfs2Permission, "Mount point %s is a mount whose client has died: unmount it first", s.cmd.MountPoint)
+		return deadMount(s.dir)
 	case errors.Is(err, unix.ENOENT), err == nil && !fi.IsDir():
 		return failf(exit.Cvmfs2Permission, "Mount point %s does not exist", s.cmd.MountPoint)
 	case err != nil:
 		return failf(exit.Cvmfs2Permission, "Mount point %s: %w", s.cmd.MountPoint, err)
 	}
-	return nil
+	return alreadyMounted(s.dir, s.cmd.Repository)
 }
 
 // limits raises the number of descriptors as far as it goes.

@@ -7,9 +7,18 @@ import (
 	"strings"
 )
 
-// ErrUsage is wrapped by every error about the command line or a value that
-// cannot be used; cvmfs2 ends with exit code 2 (illegal options) on it.
+// ErrUsage is matched by every error about the command line or a value that cannot
+// be used; cvmfs2 ends with exit code 2 (illegal options) on it.
 var ErrUsage = errors.New("illegal options")
+
+// usageError matches ErrUsage and says only what is wrong.
+type usageError struct{ err error }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+func (e *usageError) Error() string        { return e.err.Error() }
+func (e *usageError) Unwrap() error        { return e.err }
+func (e *usageError) Is(target error) bool { return target == ErrUsage }
 
 // Command is a parsed command line. Its zero value asks for nothing; a command
 // from [ParseArgs] names a repository and a mount point unless Help or Version is
@@ -44,7 +53,7 @@ type Command struct {
 func ParseArgs(args []string) (*Command, error) {
 	c := &Command{UID: -1, GID: -1}
 	if len(args) > 0 && strings.HasPrefix(args[0], "__") {
-		return nil, fmt.Errorf("%w: the internal command %q of upstream's client does not exist here", ErrUsage, args[0])
+		return nil, usagef("the internal command %q of upstream's client does not exist here", args[0])
 	}
 	var words []string
 	for i := 0; i < len(args); i++ {
@@ -56,7 +65,7 @@ func ParseArgs(args []string) (*Command, error) {
 		case a == "-o":
 			i++
 			if i == len(args) {
-				return nil, fmt.Errorf("%w: missing argument after -o", ErrUsage)
+				return nil, usagef("missing argument after -o")
 			}
 			if err := c.list(args[i]); err != nil {
 				return nil, err
@@ -67,7 +76,7 @@ func ParseArgs(args []string) (*Command, error) {
 			}
 		case len(a) > 1 && a[0] == '-':
 			if !c.flag(a) {
-				return nil, fmt.Errorf("%w: unknown option %q", ErrUsage, a)
+				return nil, usagef("unknown option %q", a)
 			}
 		default:
 			words = append(words, a)
@@ -101,10 +110,10 @@ func (c *Command) flag(a string) bool {
 
 func (c *Command) positional(words []string) error {
 	if len(words) < 2 && !(c.ParseOnly && len(words) == 1) {
-		return fmt.Errorf("%w: a repository and a mount point are needed", ErrUsage)
+		return usagef("a repository and a mount point are needed")
 	}
 	if len(words) > 2 {
-		return fmt.Errorf("%w: superfluous argument %q", ErrUsage, words[2])
+		return usagef("superfluous argument %q", words[2])
 	}
 	if err := checkRepository(words[0]); err != nil {
 		return err
@@ -114,7 +123,7 @@ func (c *Command) positional(words []string) error {
 		c.MountPoint = words[1]
 	}
 	if c.MountPoint == "" && !c.ParseOnly {
-		return fmt.Errorf("%w: the mount point is empty", ErrUsage)
+		return usagef("the mount point is empty")
 	}
 	return nil
 }
@@ -129,9 +138,9 @@ func checkRepository(name string) error {
 	label, domain, _ := strings.Cut(name, ".")
 	switch {
 	case name == "" || len(name) > 60 || bad >= 0:
-		return fmt.Errorf("%w: %q is not a repository name", ErrUsage, name)
+		return usagef("%q is not a repository name", name)
 	case label == "" || domain == "":
-		return fmt.Errorf("%w: repository name %q has no domain", ErrUsage, name)
+		return usagef("repository name %q has no domain", name)
 	}
 	return nil
 }

@@ -51,12 +51,12 @@ func loadFile(ctx context.Context, p *Parameters, name string, eval Evaluator) e
 	case name == "" || errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return fmt.Errorf("%w: read configuration file %q: %w", ErrUsage, name, err)
+		return usagef("read configuration file %q: %w", name, err)
 	case eval == nil:
 		return ParseSimple(p, name, text)
 	}
 	if err := eval.Evaluate(ctx, name, text, p); err != nil {
-		return fmt.Errorf("%w: configuration file %q: %w", ErrUsage, name, err)
+		return usagef("configuration file %q: %w", name, err)
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func loadDefaults(ctx context.Context, p *Parameters, fqrn, etc string, eval Eva
 	_, domain, _ := strings.Cut(fqrn, ".")
 	dropIns, err := filepath.Glob(filepath.Join(etc, "default.d", "*.conf"))
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUsage, err)
+		return usagef("%w", err)
 	}
 	slices.Sort(dropIns)
 	for _, name := range append([]string{filepath.Join(etc, "default.conf")}, dropIns...) {

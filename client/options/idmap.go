@@ -33,11 +33,11 @@ func ReadIDMap(name string) (IDMap, error) {
 	}
 	text, err := readFile(name)
 	if err != nil {
-		return IDMap{}, fmt.Errorf("%w: read id map %q: %w", ErrUsage, name, err)
+		return IDMap{}, usagef("read id map %q: %w", name, err)
 	}
 	m, err := parseIDMap(text)
 	if err != nil {
-		return IDMap{}, fmt.Errorf("%w: id map %q: %w", ErrUsage, name, err)
+		return IDMap{}, usagef("id map %q: %w", name, err)
 	}
 	return m, nil
 }

@@ -1,7 +1,6 @@
 package options
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -88,7 +87,7 @@ func (c *Command) word(word string) error {
 func number(word, value string, p *int) error {
 	n, err := strconv.ParseUint(value, 10, 31)
 	if err != nil {
-		return fmt.Errorf("%w: %q needs a number", ErrUsage, word)
+		return usagef("%q needs a number", word)
 	}
 	*p = int(n)
 	return nil
@@ -102,13 +101,13 @@ func (c *Command) fuseWord(word, key string, has bool) error {
 	case "allow_other", "default_permissions", "nosuid", "nodev", "noexec", "exec",
 		"noatime", "atime", "nodiratime", "relatime", "norelatime", "sync", "async":
 		if has {
-			return fmt.Errorf("%w: option %q takes no value", ErrUsage, word)
+			return usagef("option %q takes no value", word)
 		}
 		c.Fuse = append(c.Fuse, word)
 		return nil
 	case "fsname", "subtype", "max_read":
 		if !has {
-			return fmt.Errorf("%w: option %q needs a value", ErrUsage, word)
+			return usagef("option %q needs a value", word)
 		}
 		c.Fuse = append(c.Fuse, word)
 		return nil
@@ -118,9 +117,9 @@ func (c *Command) fuseWord(word, key string, has bool) error {
 		"kernel_cache", "auto_cache", "no_auto_cache", "clone_fd", "max_idle_threads", "max_threads":
 		return nil // the file system is read-only whatever is asked for; the rest is tuning
 	case "suid", "dev":
-		return fmt.Errorf("%w: mount option %q is not supported (set-user-ID: -o cvmfs_suid)", ErrUsage, word)
+		return usagef("mount option %q is not supported (set-user-ID: -o cvmfs_suid)", word)
 	case "allow_root":
-		return fmt.Errorf("%w: mount option %q is not supported, use allow_other", ErrUsage, word)
+		return usagef("mount option %q is not supported, use allow_other", word)
 	}
-	return fmt.Errorf("%w: unknown mount option %q", ErrUsage, word)
+	return usagef("unknown mount option %q", word)
 }

@@ -1,7 +1,6 @@
 package options
 
 import (
-	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -137,7 +136,7 @@ func (o *Options) cache(r reader) error {
 		return err
 	}
 	if t := r.cacheText("CACHE_TYPE", "TYPE"); t != "" && t != "posix" {
-		return fmt.Errorf("%w: cache type %q is not supported, only posix", ErrUsage, t)
+		return usagef("cache type %q is not supported, only posix", t)
 	}
 	base, dir := r.cacheText("CACHE_BASE", "BASE"), r.cacheText("CACHE_DIR", "DIR")
 	o.Alien = r.cacheText("ALIEN_CACHE", "ALIEN")
@@ -150,11 +149,11 @@ func (o *Options) cache(r reader) error {
 	}
 	switch {
 	case base != "" && dir != "":
-		return fmt.Errorf("%w: 'CVMFS_CACHE_BASE' and 'CVMFS_CACHE_DIR' are mutually exclusive", ErrUsage)
+		return usagef("'CVMFS_CACHE_BASE' and 'CVMFS_CACHE_DIR' are mutually exclusive")
 	case o.Alien != "" && shared:
-		return fmt.Errorf("%w: an alien cache cannot be a shared cache as well", ErrUsage)
+		return usagef("an alien cache cannot be a shared cache as well")
 	case o.Alien != "" && o.QuotaBytes > 0:
-		return fmt.Errorf("%w: an alien cache has no quota: set CVMFS_QUOTA_LIMIT=-1", ErrUsage)
+		return usagef("an alien cache has no quota: set CVMFS_QUOTA_LIMIT=-1")
 	case dir != "":
 		o.CacheDir = dir
 	default:

@@ -1,7 +1,6 @@
 package options
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -30,7 +29,7 @@ func ParseSimple(p *Parameters, name, text string) error {
 		}
 		value = unquote(strings.TrimSpace(value))
 		if strings.IndexByte(key+value, 0) >= 0 {
-			return fmt.Errorf("%w: %s: NUL byte in the line of %q", ErrUsage, name, key)
+			return usagef("%s: NUL byte in the line of %q", name, key)
 		}
 		p.Set(key, value, name)
 	}

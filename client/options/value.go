@@ -1,7 +1,6 @@
 package options
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +73,7 @@ func instanceName(name string) error {
 		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_')
 	}
 	if !ok {
-		return fmt.Errorf("%w: %q is not the name of a cache instance", ErrUsage, name)
+		return usagef("%q is not the name of a cache instance", name)
 	}
 	return nil
 }
