@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/cvmfsbundle/cvmfsbundle/client/object"
 	"github.com/cvmfsbundle/cvmfsbundle/client/trust"
 )
 
@@ -46,35 +45,21 @@ func (f *Fetcher) Root(ctx context.Context, mounted trust.Breadcrumb) (Root, err
 		}
 		f.log.Warn("using the newest state known here", "repo", f.verifier.Name, "hash", local.Root.String(), "error", root.Cause)
 	}
-	if err := f.verifier.Blacklist.CheckRevision(f.verifier.Name, root.Revision); err != nil && root.Revision != 0 {
+	if err := f.blacklisted(root.Breadcrumb); err != nil {
 		return Root{}, err
+	}
+	if f.blacklisted(root.Local) != nil {
+		root.Local = trust.Breadcrumb{} // nothing to go back to
 	}
 	return root, nil
 }
 
-// Load chooses the state to show, loads its root catalog and remembers it. load is
-// called with the hash of a root catalog; if that of the server cannot be loaded,
-// the newest state known here is taken, offline. The error is that of
-// [Fetcher.Root] or of load.
-func (f *Fetcher) Load(ctx context.Context, mounted trust.Breadcrumb, load func(context.Context, object.Hash) error) (Root, error) {
-	root, err := f.Root(ctx, mounted)
-	if err != nil {
-		return Root{}, err
+// blacklisted returns an error if the revision, when it is known, is refused.
+func (f *Fetcher) blacklisted(b trust.Breadcrumb) error {
+	if b.Revision == 0 {
+		return nil
 	}
-	if err = load(ctx, root.Root); err != nil {
-		if ctx.Err() != nil || root.Local.IsZero() || root.Local.Root == root.Root {
-			return Root{}, err
-		}
-		f.log.Warn("root catalog cannot be loaded", "repo", f.verifier.Name, "hash", root.Root.String(), "error", err)
-		root = Root{Breadcrumb: root.Local, Local: root.Local, Offline: true, Cause: err}
-		if err := load(ctx, root.Root); err != nil {
-			return Root{}, errors.Join(root.Cause, err)
-		}
-	}
-	if err := f.Remember(root.Breadcrumb); err != nil { // the next start is slower, this one is good
-		f.log.Warn("state is not remembered", "repo", f.verifier.Name, "error", err)
-	}
-	return root, nil
+	return f.verifier.Blacklist.CheckRevision(f.verifier.Name, b.Revision)
 }
 
 // newest returns the newest state known here: what is mounted, or what the cache

@@ -1,12 +1,9 @@
 package fetch
 
 import (
-	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -145,6 +142,21 @@ func TestRootBlacklisted(t *testing.T) {
 	if _, err := s.Root(t.Context(), trust.Breadcrumb{}); !errors.Is(err, trust.ErrRevisionBlacklisted) {
 		t.Errorf("got %v", err)
 	}
+	// An older state that is refused is nothing to go back to.
+	r := describe()
+	r.Revision = 1000
+	newer, err := r.Publish(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s2 := newSetup(t, fqrn, pub.PublicKeyPEM, "", nil, testrepo.Serve(t, newer).ConfigURL())
+	s2.verifier.Blacklist = s.verifier.Blacklist
+	if err := s2.Remember(trust.Breadcrumb{Root: hashOf(t, pub.Root), Published: pub.Time.Add(-time.Hour), Revision: 999}); err != nil {
+		t.Fatal(err)
+	}
+	if root, err := s2.Root(t.Context(), trust.Breadcrumb{}); err != nil || root.Revision != 1000 || !root.Local.IsZero() {
+		t.Errorf("got %+v, %v", root, err)
+	}
 }
 
 func TestDamagedBreadcrumbIsNoObstacle(t *testing.T) {
@@ -155,40 +167,5 @@ func TestDamagedBreadcrumbIsNoObstacle(t *testing.T) {
 	}
 	if root, err := s.Root(t.Context(), trust.Breadcrumb{}); err != nil || root.Root != hashOf(t, pub.Root) {
 		t.Errorf("got %+v, %v", root, err)
-	}
-}
-
-func TestLoad(t *testing.T) {
-	pub, server := publish(t)
-	h, other := hashOf(t, pub.Root), object.SHA1.Sum([]byte("other"))
-	damaged := errors.New("damaged")
-	s := newSetup(t, fqrn, pub.PublicKeyPEM, "", nil, server.ConfigURL())
-	fail := map[object.Hash]error{h: damaged}
-	var loaded []object.Hash
-	load := func(_ context.Context, h object.Hash) error {
-		loaded = append(loaded, h)
-		return fail[h]
-	}
-	if root, err := s.Load(t.Context(), trust.Breadcrumb{}, load); !errors.Is(err, damaged) {
-		t.Errorf("nothing to fall back to: %+v, %v", root, err)
-	}
-	if _, err := s.cache.Breadcrumb(fqrn); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a state that cannot be loaded was remembered: %v", err)
-	}
-	old := trust.Breadcrumb{Root: other, Published: pub.Time.Add(-time.Hour).UTC().Truncate(time.Second)}
-	if err := s.Remember(old); err != nil {
-		t.Fatal(err)
-	}
-	loaded = nil
-	root, err := s.Load(t.Context(), trust.Breadcrumb{}, load)
-	if err != nil || root.Root != other || !root.Offline || !errors.Is(root.Cause, damaged) || !slices.Equal(loaded, []object.Hash{h, other}) {
-		t.Errorf("with a state to fall back to: %+v, %v, loaded %v", root, err, loaded)
-	}
-	clear(fail)
-	if root, err = s.Load(t.Context(), trust.Breadcrumb{}, load); err != nil || root.Root != h || root.Offline {
-		t.Errorf("with a good catalog: %+v, %v", root, err)
-	}
-	if kept, err := s.cache.Breadcrumb(fqrn); err != nil || kept.Root != h || kept.Revision != pub.Revision {
-		t.Errorf("remembered %v, %v", kept, err)
 	}
 }
