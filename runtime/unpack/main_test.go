@@ -37,18 +37,29 @@ type report struct {
 	Warnings []string
 	Err      string
 	Code     exit.Code
-	NoExec   bool // Err wraps ErrNoExec
+	NoExec   bool     // Err wraps ErrNoExec
+	Left     []string // what is in the directory that CHILD_LIST names
 }
 
 func child(path string) int {
 	if os.Getenv("CHILD_WAIT") != "" { // all children start at once: the parent closes stdin
 		_, _ = io.Copy(io.Discard, os.Stdin)
 	}
+	if err := prepareMounts(); err != nil {
+		fmt.Fprintln(os.Stderr, "mount:", err)
+		return 1
+	}
 	r, err := start(context.Background(), path, os.Getenv, os.Getenv("CHILD_ALLOW_NOEXEC") != "")
 	if err != nil {
 		r.Err, r.Code, r.NoExec = err.Error(), exit.CodeOf(err), errors.Is(err, unpack.ErrNoExec)
 	}
 	r.Place.Root = nil
+	if dir := os.Getenv("CHILD_LIST"); dir != "" {
+		list, _ := os.ReadDir(dir)
+		for _, e := range list {
+			r.Left = append(r.Left, e.Name())
+		}
+	}
 	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
 		return 1
 	}
@@ -158,6 +169,7 @@ func bundle(t testing.TB, dir, mark string) string {
 	}
 	must(t, os.MkdirAll(filepath.Join(dist, "etc/cvmfs"), 0o755))
 	must(t, os.WriteFile(filepath.Join(dist, "etc/cvmfs/default.local"), []byte(mark), 0o644))
+	must(t, os.MkdirAll(filepath.Join(dist, "var/lib/cvmfs"), 0o755))
 	root, err := os.OpenRoot(dist)
 	must(t, err)
 	defer root.Close()

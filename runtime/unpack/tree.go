@@ -148,6 +148,9 @@ func addLinks(tree *os.Root) error {
 				return exit.Errorf(exit.Corrupt, "%w: %q in it is not a directory", payload.ErrCorrupt, d)
 			}
 		}
+		if info, err := tree.Lstat(at); err == nil && info.IsDir() {
+			_ = tree.Remove(at) // packages have these directories, empty
+		}
 		err := tree.Symlink(l.target, at)
 		if errors.Is(err, fs.ErrExist) {
 			return exit.Errorf(exit.Corrupt, "%w: it contains %q, where the state goes", payload.ErrCorrupt, at)
