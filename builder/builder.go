@@ -133,7 +133,7 @@ func lay(ctx context.Context, o Options, tmp, tree string) (laid, error) {
 	if err != nil {
 		return laid{}, err
 	}
-	return describe(o, packages, rpms), nil
+	return sumUp(o, packages, rpms), nil
 }
 
 // download fetches and opens the packages, in parallel.
@@ -184,7 +184,7 @@ func openPackage(path string, p pick) (*rpmfile.Package, error) {
 	return f, nil
 }
 
-func describe(o Options, packages []payload.Package, rpms []*rpmfile.Package) laid {
+func sumUp(o Options, packages []payload.Package, rpms []*rpmfile.Package) laid {
 	l := laid{packages: packages}
 	for _, p := range rpms {
 		if p.Name == "cvmfs" {

@@ -1,21 +1,17 @@
 package builder
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
-	"io"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
-	"github.com/cvmfsbundle/cvmfsbundle/builder/dist"
 	"github.com/cvmfsbundle/cvmfsbundle/builder/embedded"
+	"github.com/cvmfsbundle/cvmfsbundle/builder/pack"
 	"github.com/cvmfsbundle/cvmfsbundle/internal/exit"
 	"github.com/cvmfsbundle/cvmfsbundle/internal/payload"
 	"github.com/cvmfsbundle/cvmfsbundle/internal/version"
@@ -45,13 +41,14 @@ func Build(ctx context.Context, o Options) error {
 			ProfileHash: &hash, Epoch: l.epoch, Packages: l.packages,
 		}
 		o.say("packing")
-		return packTree(ctx, tree, stub, meta, o.Output)
+		_, err = pack.Pack(ctx, pack.Options{Dist: tree, Stub: bytes.NewReader(stub), Meta: meta, Output: o.Output})
+		return err
 	})
 }
 
 // PackOptions say what to pack.
 type PackOptions struct {
-	Dist   string // a tree with a [dist.Marker] in it
+	Dist   string // a tree with a [pack.DescriptionFile] in it
 	Output string
 	Epoch  *int64 // SOURCE_DATE_EPOCH; nil is 0
 	Say    func(format string, args ...any)
@@ -59,92 +56,38 @@ type PackOptions struct {
 
 // Pack makes a bundle of an existing tree. Errors carry an exit code.
 func Pack(ctx context.Context, o PackOptions) error {
-	meta, goarch, err := readMarker(o.Dist)
+	d, err := describe(o.Dist)
 	if err != nil {
-		return err
+		return exit.Wrap(exit.Config, fmt.Errorf("dist tree %q: %w", o.Dist, err))
+	}
+	_, arch, _ := strings.Cut(d.Machine, "-")
+	goarch := profiles.Machine{Arch: arch}.GOARCH()
+	if goarch == "" {
+		return exit.Errorf(exit.Config, "dist tree %q: machine type %q has no architecture that there are stubs for", o.Dist, d.Machine)
 	}
 	stub, err := embedded.Stub(goarch)
 	if err != nil {
 		return err
 	}
+	meta := payload.Meta{Profile: "dist", StubVersion: version.Version}
 	if o.Epoch != nil {
 		meta.Epoch = *o.Epoch
 	}
 	if o.Say != nil {
-		o.Say("packing %s for %s", o.Dist, meta.Machine)
+		o.Say("packing %s for %s", o.Dist, d.Machine)
 	}
-	return packTree(ctx, o.Dist, stub, meta, o.Output)
+	_, err = pack.Pack(ctx, pack.Options{Dist: o.Dist, Stub: bytes.NewReader(stub), Meta: meta, Output: o.Output})
+	return err
 }
 
-// packTree writes a bundle, atomically.
-func packTree(ctx context.Context, tree string, stub []byte, meta payload.Meta, output string) error {
-	root, err := os.OpenRoot(tree)
+// describe reads what a tree says of itself.
+func describe(dir string) (pack.Description, error) {
+	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return exit.Wrap(exit.Output, err)
+		return pack.Description{}, err
 	}
 	defer root.Close()
-	out, err := renameio.NewPendingFile(output, renameio.WithPermissions(0o755), renameio.WithTempDir(filepath.Dir(output)))
-	if err != nil {
-		return exit.Wrap(exit.Output, err)
-	}
-	defer out.Cleanup()
-	w := bufio.NewWriterSize(out, 1<<20)
-	if _, _, err := payload.Write(ctx, w, payload.Source{Stub: bytes.NewReader(stub), Dist: root}, meta); err != nil {
-		return exit.Wrap(exit.Output, err)
-	}
-	if err := errors.Join(w.Flush(), out.CloseAtomicallyReplace()); err != nil {
-		return exit.Wrap(exit.Output, err)
-	}
-	return nil
-}
-
-// readMarker reads what a tree says of itself. Trees of the original makedist have no
-// client line: theirs is upstream's.
-func readMarker(dir string) (payload.Meta, string, error) {
-	bad := func(format string, args ...any) (payload.Meta, string, error) {
-		return payload.Meta{}, "", exit.Errorf(exit.Config, format, args...)
-	}
-	text, err := readSmall(filepath.Join(dir, dist.Marker))
-	if errors.Is(err, os.ErrNotExist) {
-		return bad("%q is not a dist: it has no %s", dir, dist.Marker)
-	}
-	if err != nil {
-		return bad("%w", err)
-	}
-	value := map[string]string{"client": string(payload.RPM)}
-	for line := range strings.Lines(text) {
-		if k, v, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			value[k] = strings.TrimSpace(v)
-		}
-	}
-	meta := payload.Meta{Profile: "dist", Machine: value["machtype"], Client: payload.Client(value["client"]), StubVersion: version.Version}
-	switch value["disttype"] {
-	case "standard":
-		meta.Kind = payload.Cvmfsexec
-	case "sing":
-		meta.Kind = payload.Singcvmfs
-	default:
-		return bad("%q: %s: disttype is %q, not standard or sing", dir, dist.Marker, value["disttype"])
-	}
-	_, arch, _ := strings.Cut(meta.Machine, "-")
-	goarch := profiles.Machine{Arch: arch}.GOARCH()
-	if goarch == "" {
-		return bad("%q: %s: machtype %q has no known architecture", dir, dist.Marker, meta.Machine)
-	}
-	if meta.Client != payload.RPM && meta.Client != payload.Builtin {
-		return bad("%q: %s: client is %q, not rpm or builtin", dir, dist.Marker, meta.Client)
-	}
-	return meta, goarch, nil
-}
-
-func readSmall(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, 64<<10))
-	return string(data), err
+	return pack.ReadDescription(root)
 }
 
 // profileHash is the digest of everything that was asked for, wherever it was

@@ -2,7 +2,6 @@ package dist
 
 import (
 	"debug/elf"
-	"io/fs"
 	"os"
 
 	"github.com/cvmfsbundle/cvmfsbundle/internal/exit"
@@ -46,10 +45,4 @@ func elfMachine(goarch string) elf.Machine {
 		return elf.EM_PPC64
 	}
 	return elf.EM_NONE
-}
-
-// IsDist reports whether a directory is a dist, by its [Marker].
-func IsDist(dir string) bool {
-	fi, err := os.Lstat(dir + "/" + Marker)
-	return err == nil && fi.Mode()&fs.ModeType == 0
 }

@@ -70,9 +70,6 @@ func TestBuiltin(t *testing.T) {
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Error(diff)
 	}
-	if !IsDist(dir) || IsDist(t.TempDir()) {
-		t.Error("IsDist is wrong")
-	}
 }
 
 // TestDefaultConf compares our default.conf with the packaged defaults of upstream

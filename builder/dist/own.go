@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 
+	"github.com/cvmfsbundle/cvmfsbundle/builder/pack"
+	"github.com/cvmfsbundle/cvmfsbundle/internal/payload"
 	"github.com/cvmfsbundle/cvmfsbundle/profiles"
 )
 
@@ -16,12 +18,10 @@ import (
 //go:embed default.conf
 var defaultConf []byte
 
-// Marker is the file that says what kind of dist a tree is.
-const Marker = ".cvmfsexecdist"
-
 // writeOwn writes the files that come from no package.
 func writeOwn(root *os.Root, local string, o Options) error {
 	m := o.Machine
+	description := pack.Description{Kind: payload.Cvmfsexec, Machine: m.Name, Client: payload.Client(o.Client)}
 	files := []struct {
 		path string
 		mode fs.FileMode
@@ -29,7 +29,7 @@ func writeOwn(root *os.Root, local string, o Options) error {
 	}{
 		{"etc/os-release", 0o644, fmt.Sprintf("ID_LIKE=%q\nVERSION_ID=%q\n", m.Distro, m.Version)},
 		{"etc/cvmfs/default.local", 0o644, local},
-		{Marker, 0o644, fmt.Sprintf("disttype: standard\nmachtype: %s\nclient: %s\n", m.Name, o.Client)},
+		{pack.DescriptionFile, 0o644, description.String()},
 	}
 	for _, f := range files {
 		if err := put(root, f.path, []byte(f.data), f.mode); err != nil {

@@ -93,7 +93,9 @@ func TestFailures(t *testing.T) {
 			w.Write([]byte(content[:5]))
 		}, exit.Unreachable, "unexpected EOF", 3},
 		{"aborted", func(w http.ResponseWriter, r *http.Request, n int32) { panic(http.ErrAbortHandler) }, exit.Unreachable, "EOF", 3},
-		{"redirect loop", func(w http.ResponseWriter, r *http.Request, n int32) { http.Redirect(w, r, r.URL.Path, 302) }, exit.Unreachable, "redirects", 30},
+		{"redirect loop", func(w http.ResponseWriter, r *http.Request, n int32) {
+			http.Redirect(w, r, r.URL.Path, http.StatusFound)
+		}, exit.Unreachable, "redirects", 30},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			url, asked := serve(t, tt.handler)
