@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -164,5 +165,44 @@ func TestClientInterrupted(t *testing.T) {
 			ns.must("cat", c.mountPoint()+"/"+name)
 			ns.must("umount", c.mountPoint())
 		})
+	}
+}
+
+// TestClientEndsWhileFetching ends the client by a signal while a reader waits for
+// an object that does not come.
+func TestClientEndsWhileFetching(t *testing.T) {
+	testenv.Needs(t, testenv.Tool("python3", "python3"))
+	const fqrn = "slow.example.org"
+	r := testrepo.New(fqrn)
+	r.File("file", "never\n")
+	pub, err := r.Publish(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns := newClientNS(t)
+	s := testrepo.Serve(t, pub)
+	c := newClientConf(t, ns.dir, fqrn, s.URL, pub.PublicKeyPEM)
+	ns.must(testenv.Binary(t, "cvmfs2"), c.args("CVMFS_TIMEOUT_DIRECT=300")...)
+	object := pub.Objects("file")[0].Path()
+	s.Inject(object, 2, testrepo.Hang())
+	cmd := ns.cmd("cat", c.mountPoint()+"/file")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); s.Requests(object) == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the object is not asked for")
+		}
+	}
+	pid := c.pid(ns)
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, pid)
+	if err := cmd.Wait(); err == nil {
+		t.Error("the reader has read something")
+	}
+	if m := ns.must("cat", "/proc/self/mounts"); strings.Contains(m, " fuse ") {
+		t.Errorf("mounts are left:\n%s", m)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/cvmfsbundle/cvmfsbundle/client/cache"
 	"github.com/cvmfsbundle/cvmfsbundle/client/catalog"
@@ -33,18 +34,23 @@ type repository struct {
 	fixed       bool // the root catalog was named by the configuration
 }
 
+// closeTime is how long downloads may take to clean up at the end of the process.
+const closeTime = time.Second
+
+// close lets what is under way come to its end, for a while: a request that the
+// kernel has not let go of may wait for a server that does not answer.
 func (r *repository) close() {
-	if r.tree != nil {
-		r.tree.Close()
+	if r.fetcher == nil {
+		return
 	}
-	if r.fetcher != nil {
+	done := make(chan struct{})
+	go func() {
 		r.fetcher.Close()
-	}
-	if r.stratum != nil {
-		r.stratum.Close()
-	}
-	if r.cache != nil {
-		r.cache.Close()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeTime):
 	}
 }
 

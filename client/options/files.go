@@ -56,7 +56,7 @@ func loadFile(ctx context.Context, p *Parameters, name string, eval Evaluator) e
 		return ParseSimple(p, name, text)
 	}
 	if err := eval.Evaluate(ctx, name, text, p); err != nil {
-		return usagef("configuration file %q: %w", name, err)
+		return usagef("evaluate configuration: %w", err)
 	}
 	return nil
 }
