@@ -30,6 +30,9 @@ func (m *Manifest) validate(t Trailer) error {
 	if err != nil {
 		return corrupt("manifest: %w", err)
 	}
+	if len(m.Files) == 0 {
+		return corrupt("manifest: an empty file table")
+	}
 	content, err := checkFiles(m.Files)
 	if err != nil {
 		return corrupt("manifest: %w", err)
