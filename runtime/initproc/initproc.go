@@ -122,7 +122,10 @@ func (s *state) run() error {
 			return err
 		}
 	}
-	s.reap() // a child may have ended before SIGCHLD was asked for
+	// a child may have ended before SIGCHLD was asked for
+	if err := s.reap(); err != nil {
+		return err
+	}
 	for s.result.Kind == 0 {
 		var err error
 		select {
