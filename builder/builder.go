@@ -123,7 +123,7 @@ func lay(ctx context.Context, o Options, tmp, tree string) (laid, error) {
 		return laid{}, err
 	}
 	o.say("unpacking %d packages", len(rpms))
-	if err := os.Mkdir(tree, 0o755); err != nil {
+	if err := errors.Join(os.Mkdir(tree, 0o755), os.Chmod(tree, 0o755)); err != nil { // whatever the umask is
 		return laid{}, exit.Wrap(exit.Output, err)
 	}
 	err = dist.Lay(ctx, tree, dist.Options{

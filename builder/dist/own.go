@@ -47,7 +47,7 @@ func writeOwn(root *os.Root, local string, o Options) error {
 
 // put writes a file in place of whatever has its name.
 func put(root *os.Root, name string, data []byte, mode fs.FileMode) error {
-	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
+	if err := mkdirs(root, path.Dir(name)); err != nil {
 		return err
 	}
 	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -59,4 +59,20 @@ func put(root *os.Root, name string, data []byte, mode fs.FileMode) error {
 	}
 	_, err = f.Write(data)
 	return errors.Join(err, f.Chmod(mode), f.Close())
+}
+
+// mkdirs makes a directory and those above it, with the same mode whatever the umask
+// is.
+func mkdirs(root *os.Root, dir string) error {
+	if dir == "." {
+		return nil
+	}
+	if err := mkdirs(root, path.Dir(dir)); err != nil {
+		return err
+	}
+	err := root.Mkdir(dir, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return errors.Join(err, root.Chmod(dir, 0o755))
 }

@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/cvmfsbundle/cvmfsbundle"
 	"github.com/cvmfsbundle/cvmfsbundle/builder"
 	"github.com/cvmfsbundle/cvmfsbundle/internal/exit"
+	"github.com/cvmfsbundle/cvmfsbundle/internal/ui"
 	"github.com/cvmfsbundle/cvmfsbundle/profiles"
 )
 
@@ -63,6 +65,7 @@ func (s *source) options(command string) (builder.Options, error) {
 	if o.Mirrors, err = s.allMirrors(command); err != nil {
 		return o, err
 	}
+	s.warnUnused(o.Choice)
 	for _, path := range s.local {
 		text, err := readText(path)
 		if err != nil {
@@ -133,6 +136,20 @@ func (s *source) allMirrors(command string) ([]profiles.Mirror, error) {
 		return nil, usageError(command, "%s: %w", profiles.MirrorsVar, err)
 	}
 	return append(out, more...), nil
+}
+
+// warnUnused names the mirrors of the command line that replace nothing: a typing
+// error there would send the builder to the original servers.
+func (s *source) warnUnused(c *profiles.Choice) {
+	for _, text := range s.mirrors {
+		m, err := profiles.ParseMirror(text)
+		if err == nil && !slices.ContainsFunc(c.Profile.Packages, func(p profiles.Package) bool {
+			bases, err := c.BaseURLs(p.Repository)
+			return err == nil && slices.ContainsFunc(bases, m.Applies)
+		}) {
+			ui.Warn(s.talk.stderr, program, "-mirror %s: no repository of profile %s begins with that", m.From, c.Profile.Name)
+		}
+	}
 }
 
 // readText reads a file named on the command line.
