@@ -164,8 +164,19 @@ func TestClientDescriptor(t *testing.T) {
 		}
 		ns.must("umount", c.mountPoint())
 	}
+	// The configuration repository itself: nothing below its own mount may be opened.
+	own := filepath.Join(c.dir, c.fqrn)
+	if err := os.Mkdir(own, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Own(t, own)
+	r := ns.run("timeout", "-s", "KILL", "20", fusefd, own, "3", bin, "-o", "config="+c.file("CVMFS_CONFIG_REPOSITORY="+c.fqrn, "CVMFS_MOUNT_DIR="+c.dir), c.fqrn, "/dev/fd/3")
+	if r.code != 0 {
+		t.Errorf("configuration repository: %+v", r)
+	}
+	ns.must("umount", own)
 	// A failed start must not leave the caller with a mount that hangs.
-	r := ns.run(fusefd, c.mountPoint(), "3", bin, "-o", "config="+c.file("CVMFS_PUBLIC_KEY=/nowhere"), c.fqrn, "/dev/fd/3")
+	r = ns.run(fusefd, c.mountPoint(), "3", bin, "-o", "config="+c.file("CVMFS_PUBLIC_KEY=/nowhere"), c.fqrn, "/dev/fd/3")
 	if r.code != 15 {
 		t.Errorf("missing key: %+v", r)
 	}
@@ -212,6 +223,7 @@ func TestClientExitCodes(t *testing.T) {
 		{"key away", nil, "CVMFS_PUBLIC_KEY=/nowhere.pub", 15, "failed to load public key(s)", true},
 		{"bad root hash", nil, "CVMFS_ROOT_HASH=xyz", 2, "CVMFS_ROOT_HASH", true},
 		{"root hash away", nil, "CVMFS_ROOT_HASH=" + strings.Repeat("ab", 20), 16, "Failed to initialize root file catalog: failed:", true},
+		{"key inside", nil, "CVMFS_PUBLIC_KEY=/cvmfs/" + c.fqrn + "/keys/x.pub", 2, "lies in the repository that is to be mounted (2 - illegal options)", true},
 		{"uid map", nil, "CVMFS_UID_MAP=" + file, 2, "id map", true},
 	}
 	for i, tt := range tests {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -67,6 +68,9 @@ func (s *session) configure(ctx context.Context) error {
 	}
 	s.opts, err = options.FromParameters(s.params, s.cmd.Repository)
 	s.log = usyslog.New(s.opts.LogPrefix)
+	if err == nil {
+		err = s.checkPaths()
+	}
 	if err != nil {
 		return err
 	}
@@ -75,6 +79,23 @@ func (s *session) configure(ctx context.Context) error {
 	}
 	s.gids, err = options.ReadIDMap(s.opts.GIDMap)
 	return err
+}
+
+// checkPaths refuses files that lie in the repository itself. When the caller has
+// mounted already, opening one would wait for our own answer for ever.
+func (s *session) checkPaths() error {
+	o := s.opts
+	paths := append(strings.Split(o.PublicKey, ":"), o.KeysDir, o.CacheDir, o.Workspace, o.UIDMap, o.GIDMap, o.LogFile)
+	for _, p := range append(paths, o.Blacklists...) {
+		if p == "" || !o.Inside(p) {
+			continue
+		}
+		if o.LogFile == p {
+			o.LogFile = "" // the failure must not be written there
+		}
+		return failf(exit.Cvmfs2Options, "%s lies in the repository that is to be mounted", p)
+	}
+	return nil
 }
 
 // checkMountPoint makes sure that there is a directory to mount on.

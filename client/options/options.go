@@ -16,7 +16,7 @@ type Options struct {
 	// Trust.
 	PublicKey   string   // PUBLIC_KEY: a colon separated list of files; empty means every *.pub of KeysDir
 	KeysDir     string   // KEYS_DIR; empty means /etc/cvmfs/keys
-	Blacklists  []string // BLACKLIST, then the configuration repository's; absent files count as empty
+	Blacklists  []string // BLACKLIST, then that of the configuration repository if it is another; absent files count as empty
 	RootHash    string   // ROOT_HASH: mount this root catalog; empty: the manifest's
 	AltRootPath bool     // ALT_ROOT_PATH: RootHash lies under its alternative name
 	Tag         string   // REPOSITORY_TAG
@@ -45,6 +45,13 @@ type Options struct {
 	LogFile   string // USYSLOG; empty: none
 	LogPrefix string // SYSLOG_PREFIX, by default the repository
 	MountDir  string // MOUNT_DIR
+}
+
+// Inside reports whether a path lies in the mounted repository itself, as far as
+// names tell. A client that opens such a path waits for itself.
+func (o *Options) Inside(path string) bool {
+	rest, ok := strings.CutPrefix(filepath.Clean(path), filepath.Join(o.MountDir, o.Repository))
+	return ok && (rest == "" || rest[0] == '/')
 }
 
 // Visibility says for which paths listxattr shows the client's own attributes.
@@ -88,7 +95,7 @@ func FromParameters(p *Parameters, fqrn string) (*Options, error) {
 		MountDir:  r.text("MOUNT_DIR", "/cvmfs"),
 	}
 	o.Blacklists = append(o.Blacklists, r.text("BLACKLIST", "/etc/cvmfs/blacklist"))
-	if cr := r.text("CONFIG_REPOSITORY", ""); cr != "" {
+	if cr := r.text("CONFIG_REPOSITORY", ""); cr != "" && cr != fqrn {
 		o.Blacklists = append(o.Blacklists, filepath.Join(o.MountDir, cr, "etc/cvmfs/blacklist"))
 	}
 	return o, o.cache(r)

@@ -170,6 +170,10 @@ func TestValues(t *testing.T) {
 		{"show", "CVMFS_HIDE_MAGIC_XATTRS=no", func(o *Options) any { return o.Xattrs }, XattrsAlways, ""},
 		{"visibility wins", "CVMFS_HIDE_MAGIC_XATTRS=no;CVMFS_MAGIC_XATTRS_VISIBILITY=rootonly", func(o *Options) any { return o.Xattrs }, XattrsRootOnly, ""},
 		{"keys", "CVMFS_PUBLIC_KEY=/a:/b", func(o *Options) any { return o.PublicKey }, "/a:/b", ""},
+		{"config repository is this", "CVMFS_CONFIG_REPOSITORY=a.b", func(o *Options) any { return o.Blacklists }, []string{"/etc/cvmfs/blacklist"}, ""},
+		{"inside", "CVMFS_MOUNT_DIR=/x", func(o *Options) any {
+			return []bool{o.Inside("/x/a.b"), o.Inside("/x/../x/a.b/c"), o.Inside("/x/a.bc"), o.Inside("/x/c.d/a.b"), o.Inside("/cvmfs/a.b")}
+		}, []bool{true, true, false, false, false}, ""},
 		{"config repository", "CVMFS_CONFIG_REPOSITORY=c.d;CVMFS_MOUNT_DIR=/x", func(o *Options) any { return o.Blacklists }, []string{"/etc/cvmfs/blacklist", "/x/c.d/etc/cvmfs/blacklist"}, ""},
 	}
 	for _, tt := range tests {
