@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,6 +69,7 @@ type fakeObjects struct {
 	mu    sync.Mutex
 	data  map[object.Hash][]byte
 	opens int
+	live  atomic.Int64 // files that are open
 	wait  func(ctx context.Context) error
 }
 
@@ -89,7 +91,23 @@ func (o *fakeObjects) Open(ctx context.Context, obj Object) (Content, error) {
 	if err := os.WriteFile(name, data, 0o600); err != nil {
 		return nil, err
 	}
-	return os.Open(name)
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	o.live.Add(1)
+	return &counted{f, o}, nil
+}
+
+// counted is a file that says when it is closed.
+type counted struct {
+	*os.File
+	o *fakeObjects
+}
+
+func (c *counted) Close() error {
+	c.o.live.Add(-1)
+	return c.File.Close()
 }
 
 func (o *fakeObjects) add(data []byte) object.Hash {
