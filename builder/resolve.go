@@ -76,8 +76,7 @@ func (r *resolver) resolve(ctx context.Context) ([]pick, error) {
 	var picks []pick
 	for _, w := range wanted {
 		version := ""
-		switch {
-		case w.Lockstep || w.Name == "cvmfs":
+		if w.Lockstep || w.Name == "cvmfs" {
 			version = client.EVR.Version + "-" + client.EVR.Release
 		}
 		p, err := r.pick(w.Name, w.Repository, version)
@@ -253,7 +252,22 @@ func (r *resolver) repomd(ctx context.Context, repo *repository) (yum.Data, erro
 		}
 		errs = append(errs, err)
 	}
-	return yum.Data{}, errors.Join(errs...)
+	err := errors.Join(errs...)
+	var e *exit.Error
+	if errors.As(err, &e) && e.Code == exit.Unreachable && len(e.Hints) == 0 {
+		e.Hint("a mirror of yours can stand in: -mirror %s=URL", original(r.choice, repo.id))
+	}
+	return yum.Data{}, err
+}
+
+// original returns the base URL that the profile names, which is what mirrors are
+// compared with.
+func original(c *profiles.Choice, id string) string {
+	bases, err := c.BaseURLs(id)
+	if err != nil {
+		return "FROM"
+	}
+	return bases[0]
 }
 
 // readPrimary parses a metadata file whose checksum has been verified, and holds its

@@ -70,7 +70,7 @@ func ParseDescription(text string) (Description, error) {
 		}
 	}
 	if d.Kind == "" || d.Machine == "" {
-		return d, fmt.Errorf("%s: needs the lines disttype: and machtype:", DescriptionFile)
+		return d, fmt.Errorf("%s: a line disttype or machtype is missing", DescriptionFile)
 	}
 	return d, nil
 }
