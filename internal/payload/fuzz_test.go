@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -99,8 +100,8 @@ func FuzzPayload(f *testing.F) {
 		}}}}
 		var got recorder
 		err := b.walk(t.Context(), &got)
-		if err == nil && (len(got) != 3 || !slices.Contains(got, "dist/f")) {
-			t.Errorf("accepted with the files %q", got)
+		if err == nil && (len(got.names) != 3 || !slices.Contains(got.names, "dist/f")) {
+			t.Errorf("accepted with the files %q", got.names)
 		}
 		if err != nil && !errors.Is(err, ErrCorrupt) {
 			t.Errorf("error %v", err)
@@ -109,12 +110,19 @@ func FuzzPayload(f *testing.F) {
 }
 
 // recorder is a sink that notes names.
-type recorder []string
-
-func (r *recorder) dir(f *File) error     { *r = append(*r, f.Path); return nil }
-func (r *recorder) symlink(f *File) error { *r = append(*r, f.Path); return nil }
-func (r *recorder) finish([]File) error   { return nil }
-func (r *recorder) create(f *File) (io.WriteCloser, error) {
-	*r = append(*r, f.Path)
-	return discard{}, nil
+type recorder struct {
+	mu    sync.Mutex
+	names []string
 }
+
+func (r *recorder) note(f *File) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.names = append(r.names, f.Path)
+	return nil
+}
+
+func (r *recorder) dir(f *File) error                      { return r.note(f) }
+func (r *recorder) symlink(f *File) error                  { return r.note(f) }
+func (r *recorder) finish([]File) error                    { return nil }
+func (r *recorder) create(f *File) (io.WriteCloser, error) { return discard{}, r.note(f) }

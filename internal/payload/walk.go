@@ -16,7 +16,8 @@ const (
 	maxWriters = 8
 )
 
-// sink is where a walk puts the tree.
+// sink is where a walk puts the tree. Directories come before what is in them;
+// create is called from other goroutines than dir and symlink, several at once.
 type sink interface {
 	dir(f *File) error
 	symlink(f *File) error

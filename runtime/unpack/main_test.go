@@ -28,8 +28,19 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(childVar); path != "" {
 		os.Exit(child(path))
 	}
-	os.Exit(testenv.Main(m))
+	code := testenv.Main(m)
+	if exeDir != "" {
+		os.RemoveAll(exeDir)
+	}
+	os.Exit(code)
 }
+
+// What all tests share, made when first needed: a directory with the test binary
+// where everybody may run it, and bundles by their marks.
+var (
+	exeDir  string
+	bundles = map[string][]byte{}
+)
 
 // report is what a start in a child process says.
 type report struct {
@@ -103,11 +114,19 @@ func command(t testing.TB, path string, env ...string) *exec.Cmd {
 // executable returns the test binary where everybody may run it.
 func executable(t testing.TB) string {
 	t.Helper()
+	exe := filepath.Join(exeDir, "start")
+	if exeDir != "" {
+		return exe
+	}
+	var err error
+	exeDir, err = os.MkdirTemp("/var/tmp", "cvmfsbundle-test-") // tests mount over /tmp
+	must(t, err)
+	must(t, os.Chmod(exeDir, 0o755))
 	self, err := os.Executable()
 	must(t, err)
-	exe := filepath.Join(testenv.Dir(t), "start")
 	data, err := os.ReadFile(self)
 	must(t, err)
+	exe = filepath.Join(exeDir, "start")
 	must(t, os.WriteFile(exe, data, 0o755))
 	return exe
 }
@@ -161,6 +180,17 @@ func fileName(i int) string { return fmt.Sprintf("usr/lib64/d%d/file%d", i%5, i)
 // user afterwards, as does the bundle. Bundles with different marks have different IDs.
 func bundle(t testing.TB, dir, mark string) string {
 	t.Helper()
+	if bundles[mark] == nil {
+		bundles[mark] = pack(t, mark)
+	}
+	p := filepath.Join(dir, "cvmfsexec-"+mark)
+	must(t, os.WriteFile(p, bundles[mark], 0o755))
+	testenv.Own(t, p)
+	return p
+}
+
+func pack(t testing.TB, mark string) []byte {
+	t.Helper()
 	dist := t.TempDir()
 	for i := range files {
 		p := filepath.Join(dist, fileName(i))
@@ -177,10 +207,7 @@ func bundle(t testing.TB, dir, mark string) string {
 	_, _, err = payload.Write(t.Context(), &b, payload.Source{Stub: strings.NewReader("#!stub"), Dist: root},
 		payload.Meta{Kind: payload.Cvmfsexec, Profile: "demo", Client: payload.Builtin})
 	must(t, err)
-	p := filepath.Join(dir, "cvmfsexec-"+mark)
-	must(t, os.WriteFile(p, b.Bytes(), 0o755))
-	testenv.Own(t, p)
-	return p
+	return b.Bytes()
 }
 
 // complete checks that dist is the whole tree of a test bundle with its links.

@@ -1,10 +1,8 @@
 package unpack_test
 
 import (
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -48,20 +46,17 @@ func TestFirstAndWarmStart(t *testing.T) {
 func TestManyFirstStarts(t *testing.T) {
 	dir := testenv.Dir(t)
 	path := bundle(t, dir, "one")
-	exe := executable(t)
-	var cmds []*exec.Cmd
 	gate, open, err := os.Pipe()
 	must(t, err)
 	var reports [64]report
 	var wg sync.WaitGroup
 	for i := range reports {
 		cmd := command(t, path, "CHILD_WAIT=1")
-		cmd.Path, cmd.Args = exe, []string{exe}
 		cmd.Stdin = gate
-		cmds = append(cmds, cmd)
 		wg.Go(func() { reports[i] = run(t, cmd) })
 	}
-	gateOpen(t, cmds, open)
+	time.Sleep(200 * time.Millisecond) // let most of them reach the gate; nothing depends on it
+	must(t, open.Close())
 	wg.Wait()
 	gate.Close()
 	for i, r := range reports {
@@ -76,21 +71,12 @@ func TestManyFirstStarts(t *testing.T) {
 	}
 }
 
-// gateOpen lets waiting starts go.
-func gateOpen(t *testing.T, _ []*exec.Cmd, open io.Closer) {
-	t.Helper()
-	time.Sleep(200 * time.Millisecond) // let most of them reach the gate; nothing depends on it
-	must(t, open.Close())
-}
-
 // TestKilledFirstStart: SIGKILL at any moment, the next start is complete.
 func TestKilledFirstStart(t *testing.T) {
-	exe := executable(t)
 	for _, seed := range testenv.Seeds(t, 8, 50) {
 		dir := testenv.Dir(t)
 		path := bundle(t, dir, "one")
 		cmd := command(t, path)
-		cmd.Path, cmd.Args = exe, []string{exe}
 		must(t, cmd.Start())
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		time.Sleep(time.Duration(rnd.IntN(60_000)) * time.Microsecond)
@@ -102,7 +88,6 @@ func TestKilledFirstStart(t *testing.T) {
 		}
 		t.Logf("seed %d: killed with %d trees and %d unfinished ones", seed, len(trees), len(temps))
 		again := command(t, path)
-		again.Path, again.Args = exe, []string{exe}
 		good(t, again)
 	}
 }
