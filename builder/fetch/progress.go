@@ -50,6 +50,9 @@ func (b *Bars) Start(name string, size int64) Bar {
 	return &termBar{bar: bar}
 }
 
+// Write prints whole lines above the bars, which would else be drawn over them.
+func (b *Bars) Write(p []byte) (int, error) { return b.p.Write(p) }
+
 // Close waits for the last drawing.
 func (b *Bars) Close() { b.p.Wait() }
 

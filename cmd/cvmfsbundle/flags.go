@@ -72,6 +72,7 @@ func usageError(command, format string, args ...any) error {
 type talk struct {
 	quiet, debug bool
 	stderr       io.Writer
+	bars         *fetch.Bars // nil: none are drawn
 }
 
 func (t *talk) flags(fs *flag.FlagSet) {
@@ -80,7 +81,11 @@ func (t *talk) flags(fs *flag.FlagSet) {
 }
 
 func (t *talk) say(format string, args ...any) {
-	if !t.quiet {
+	switch {
+	case t.quiet:
+	case t.bars != nil:
+		ui.Note(t.bars, program, format, args...)
+	default:
 		ui.Note(t.stderr, program, format, args...)
 	}
 }
@@ -92,7 +97,8 @@ func (t *talk) log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// progress returns bars for a terminal, and what ends them.
+// progress returns bars for a terminal, and what ends them. Until then messages go by
+// way of them.
 func (t *talk) progress() (fetch.Progress, func()) {
 	f, ok := t.stderr.(*os.File)
 	if t.quiet || t.debug || !ok {
@@ -101,8 +107,11 @@ func (t *talk) progress() (fetch.Progress, func()) {
 	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
 		return fetch.Quiet{}, func() {}
 	}
-	bars := fetch.NewBars(f)
-	return bars, bars.Close
+	t.bars = fetch.NewBars(f)
+	return t.bars, func() {
+		t.bars.Close()
+		t.bars = nil
+	}
 }
 
 // epoch reads SOURCE_DATE_EPOCH (reproducible-builds.org); nil when it is not set.
