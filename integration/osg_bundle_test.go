@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,6 +49,13 @@ func osgBundle(t testing.TB) *bundle {
 	b := &bundle{t: t, dir: dir, path: filepath.Join(dir, "cvmfs exec"), marker: testenv.NewMarker()}
 	copyFile(t, osgFile.path, b.path)
 	testenv.Own(t, dir, b.path)
+	limit := time.AfterFunc(time.Duration(testenv.Count(3, 20))*time.Minute, func() {
+		t.Errorf("the runs take too long: ended")
+		for _, pid := range b.pids() {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
+	t.Cleanup(func() { limit.Stop() })
 	return b
 }
 

@@ -99,6 +99,7 @@ func osgLibraries(t *testing.T, b *bundle, dist string) {
 		path = "/" + path
 		name := filepath.Base(path)
 		seen[name] = true
+		seen["libfuse3"] = seen["libfuse3"] || strings.HasPrefix(name, "libfuse3.so.3.")
 		if ours := strings.HasPrefix(name, "libcvmfs") || strings.HasPrefix(name, "libfuse"); ours && path != lib+name {
 			t.Errorf("%s is mapped; want the one in %s", path, lib)
 		}
@@ -106,7 +107,7 @@ func osgLibraries(t *testing.T, b *bundle, dist string) {
 			t.Errorf("%s is mapped", path)
 		}
 	}
-	for _, name := range []string{"cvmfs2", "libcvmfs_util.so." + standin.Version, "libcvmfs_fuse3_stub.so." + standin.Version, "libcvmfs_fuse3.so." + standin.Version} {
+	for _, name := range []string{"cvmfs2", "libfuse3", "libcvmfs_util.so." + standin.Version, "libcvmfs_fuse3_stub.so." + standin.Version, "libcvmfs_fuse3.so." + standin.Version} {
 		if !seen[name] {
 			t.Errorf("%s is not mapped, only %v", name, seen)
 		}
