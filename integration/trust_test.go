@@ -102,17 +102,14 @@ func TestTrustThroughBundle(t *testing.T) {
 }
 
 func otherKey(t *testing.T) []byte {
-	p, err := testrepo.New("another.example.org").Publish(filepath.Join(t.TempDir(), "other"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	keys, err := testrepo.NewKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := testrepo.New("another.example.org")
 	r.Keys = keys
-	if p, err = r.Publish(filepath.Join(t.TempDir(), "other2")); err != nil {
+	p, err := r.Publish(filepath.Join(t.TempDir(), "other"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return p.PublicKeyPEM

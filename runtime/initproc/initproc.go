@@ -162,7 +162,7 @@ func (s *state) event(e any) error {
 		return s.answered(e.c)
 	case refused:
 		// the client is about to end and its exit status says why: give it time
-		time.AfterFunc(3*time.Second, func() { s.events <- late{e.c} })
+		time.AfterFunc(3*time.Second, func() { s.events <- late(e) })
 	case late:
 		return s.late(e.c)
 	case again:

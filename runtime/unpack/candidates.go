@@ -1,6 +1,7 @@
 package unpack
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -108,7 +109,7 @@ func create(c candidate, how opening) error {
 	if fs.Flags&unix.ST_NOEXEC != 0 && how != makeAnyway {
 		return errNoExec()
 	}
-	if err := os.Mkdir(c.path, mode); err != nil && !os.IsExist(err) {
+	if err := os.Mkdir(c.path, mode); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	return nil
