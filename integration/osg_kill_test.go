@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,25 +11,30 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/cvmfsbundle/cvmfsbundle/internal/testenv"
 )
 
-// osgProcesses names the processes of a run by what they are: "outer", "init",
-// "command", "cache manager", and "client" and "watchdog" with the repository.
-func osgProcesses(t testing.TB, s *osgShell) map[string]int {
+// osgProcesses returns the processes of a run by what they are. It waits until these
+// are just the ones in want: a watchdog's double fork takes its time.
+func osgProcesses(t testing.TB, s *osgShell, want map[string]bool) map[string]int {
 	t.Helper()
-	found := map[string]int{}
-	for _, pid := range s.b.pids() {
-		name := osgRole(s, pid)
-		if found[name] != 0 {
-			t.Errorf("processes %d and %d are both %q", found[name], pid, name)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		pids, found := s.b.pids(), map[string]int{}
+		for _, pid := range pids {
+			if role := osgRole(s, pid); want[role] {
+				found[role] = pid
+			}
 		}
-		found[name] = pid
+		if len(found) == len(want) && len(pids) == len(want) {
+			return found
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("processes %v, of them %v; want %v", pids, found, slices.Sorted(maps.Keys(want)))
+		}
 	}
-	return found
 }
 
+// osgRole says what a process is: "outer", "init", "command", "cache manager", and
+// "client" and "watchdog" with the repository.
 func osgRole(s *osgShell, pid int) string {
 	if pid == s.cmd.Process.Pid {
 		return "outer"
@@ -55,42 +61,31 @@ func osgRole(s *osgShell, pid int) string {
 	return fmt.Sprintf("%q", args)
 }
 
-// All processes that a run with upstream's client has; what is killed by SIGKILL takes
-// everything with it, or is replaced, and nothing is left after the end.
+// A run with upstream's client has just the processes it should have. SIGKILL of any one
+// ends everything or, if it is the client's, is made good, and nothing is left after the
+// end.
 func TestOSGKill(t *testing.T) {
 	b := osgBundle(t)
 	b.must(osgRepo, "--", "/bin/true")
 	before := osgFiles(t, b.dir)
-	victims := map[string]bool{ // whether the run goes on
-		"outer": false, "init": false, "command": false, "cache manager": true,
-		"client " + osgConfig: true, "watchdog " + osgConfig: true,
-		"client " + osgRepo: true, "watchdog " + osgRepo: true,
+	ends := map[string]bool{"outer": true, "init": true, "command": true}
+	all := map[string]bool{
+		"outer": true, "init": true, "command": true, "cache manager": true,
+		"client " + osgConfig: true, "watchdog " + osgConfig: true, "client " + osgRepo: true, "watchdog " + osgRepo: true,
 	}
-	for victim, goesOn := range victims {
+	for victim := range all {
 		t.Run(victim, func(t *testing.T) {
 			b.t = t
 			s := b.osgShell(osgRepo)
 			s.do("read line </cvmfs/" + osgRepo + "/README")
-			all := osgProcesses(t, s)
-			for name := range victims {
-				if all[name] == 0 {
-					t.Errorf("no process %q among %v", name, all)
-				}
-			}
-			if len(all) != len(victims) {
-				t.Errorf("%d processes: %v; want %d", len(all), all, len(victims))
-			}
-			if all[victim] == 0 {
-				s.end()
-				return
-			}
-			syscall.Kill(all[victim], syscall.SIGKILL)
-			if goesOn {
-				osgComesBack(t, s, strings.TrimPrefix(strings.TrimPrefix(victim, "client "), "watchdog "))
-				s.end()
-			} else {
+			pids := osgProcesses(t, s, all)
+			syscall.Kill(pids[victim], syscall.SIGKILL)
+			if ends[victim] {
 				s.cmd.Wait()
 				b.gone(5 * time.Second)
+			} else {
+				osgComesBack(t, s, pids, victim)
+				s.end()
 			}
 			if after := osgFiles(t, b.dir); !slices.Equal(before, after) {
 				t.Errorf("files before %q\nafter %q", before, after)
@@ -99,11 +94,20 @@ func TestOSGKill(t *testing.T) {
 	}
 }
 
-// osgComesBack waits for a repository whose client was killed to be served again.
-func osgComesBack(t testing.TB, s *osgShell, repo string) {
+// osgComesBack waits for what the victim belonged to to be served again. A client whose
+// watchdog is gone ends a moment later.
+func osgComesBack(t testing.TB, s *osgShell, pids map[string]int, victim string) {
 	t.Helper()
-	if !strings.Contains(repo, ".") {
-		repo = osgRepo
+	repo := osgRepo
+	if kind, name, _ := strings.Cut(victim, " "); kind == "client" || kind == "watchdog" {
+		repo = name
+		old := pids["client "+repo]
+		for deadline := time.Now().Add(10 * time.Second); syscall.Kill(old, 0) == nil; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Errorf("client %d lives without its watchdog", old)
+				return
+			}
+		}
 	}
 	const try = `n=0; while [ $n -lt 400 ] && ! read line </cvmfs/%[1]s/cwd; do n=$((n+1)); /bin/sleep 0.05; done 2>/dev/null; /bin/cat /cvmfs/%[1]s/README`
 	if got, want := s.do(fmt.Sprintf(try, repo)), "This is "+repo+", served"; !strings.Contains(got, want) {
@@ -121,91 +125,11 @@ func osgFiles(t testing.TB, dir string) []string {
 		case err != nil:
 			t.Error(err)
 		case strings.Contains(rel, "/var/lib/cvmfs/") || strings.HasSuffix(rel, ".log"):
-		case d.Type() == os.ModeSocket:
-			t.Logf("socket left: %s", rel)
+		case d.Type() == os.ModeSocket: // see TestOSGCleanEnd
 		default:
 			out = append(out, rel)
 		}
 		return nil
 	})
 	return out
-}
-
-// A regular end lets the client end in its own way: it takes its socket and the mark by
-// which the next one would rebuild the cache's index with it.
-func TestOSGCleanEnd(t *testing.T) {
-	b := osgBundle(t)
-	for i := range testenv.Count(3, 20) {
-		b.must(osgRepo, "--", "/bin/cat", "/cvmfs/"+osgRepo+"/README")
-		state := filepath.Join(b.dir, ".cvmfsexec/var")
-		for _, pattern := range []string{"lib/cvmfs*/shared/running.*", "lib/cvmfs*/shared/cachemgr", "run/cvmfs*/cvmfs.*"} {
-			if left, _ := filepath.Glob(filepath.Join(state, pattern)); len(left) > 0 {
-				t.Errorf("round %d: left %q", i, left)
-			}
-		}
-	}
-	log, err := os.ReadFile(filepath.Join(b.dir, ".cvmfsexec/log", osgRepo+".log"))
-	if err != nil || !strings.Contains(string(log), "CernVM-FS: unmounted ") || strings.Contains(string(log), "unexpected termination") {
-		t.Errorf("log: %q, %v; want an orderly end", log, err)
-	}
-}
-
-// Two runs at the same time from one bundle. Upstream's client allows one per cache: the
-// second would wait for the first's end, so it has another cache.
-func TestOSGTwoRuns(t *testing.T) {
-	b := osgBundle(t)
-	base := func(text string) string { return parseParameters(text)["CVMFS_CACHE_BASE"] }
-	show := "/bin/cat /cvmfs/" + osgRepo + "/parameters"
-	first, second := b.osgShell(osgRepo), b.osgShell(osgRepo)
-	one, two := base(first.do(show)), base(second.do(show))
-	if one == "" || two == "" || one == two {
-		t.Errorf("cache bases %q and %q; want two", one, two)
-	}
-	first.endAlone()
-	if got := second.do("/bin/cat /cvmfs/" + osgRepo + "/link"); !strings.Contains(got, osgRepo) {
-		t.Errorf("the second run after the first's end: %q", got)
-	}
-	second.end()
-	var again []string
-	for range 2 {
-		again = append(again, base(b.osgCat(osgRepo, "parameters")))
-	}
-	if again[0] != again[1] || again[0] != one && again[0] != two {
-		t.Errorf("later cache bases %q; want one of %q and %q again", again, one, two)
-	}
-}
-
-// endAlone ends the run while others of the same bundle go on.
-func (s *osgShell) endAlone() {
-	s.b.t.Helper()
-	s.in.Close()
-	done := make(chan error, 1)
-	go func() { done <- s.cmd.Wait() }()
-	if !waitFor(done, 30*time.Second) {
-		s.b.t.Fatal("the run does not end")
-	}
-}
-
-// Many runs at the same time, started at once.
-func TestOSGManyRuns(t *testing.T) {
-	b := osgBundle(t)
-	n := testenv.Count(8, 32)
-	ends := make(chan result, n)
-	for range n {
-		go func() {
-			out, err := b.cmd(osgRepo, "--", "/bin/cat", "/cvmfs/"+osgRepo+"/README").CombinedOutput()
-			ends <- result{stdout: string(out), err: err}
-		}()
-	}
-	for range n {
-		select {
-		case r := <-ends:
-			if r.err != nil || !strings.HasPrefix(r.stdout, "This is "+osgRepo) {
-				t.Errorf("%v, %q", r.err, r.stdout)
-			}
-		case <-time.After(2 * time.Minute):
-			t.Fatal("a run does not end")
-		}
-	}
-	b.gone(5 * time.Second)
 }

@@ -85,6 +85,11 @@ func run(state inherit.State, args []string) int {
 					break
 				}
 			}
+		case "trace":
+			pid, _ := strconv.Atoi(one())
+			fmt.Println(unix.PtraceAttach(pid))
+		case "umount":
+			fmt.Println(unix.Unmount(one(), unix.MNT_DETACH))
 		case "daemon": // leave a process behind that holds everything
 			daemon()
 		case "count":

@@ -128,7 +128,32 @@ func (b *builder) ours() error {
 			return err
 		}
 	}
+	if err := b.helpers(); err != nil {
+		return err
+	}
 	return b.fix("CVMFS_AUTHZ_CVMFS_DIST", b.opts.Dist, "", true)
+}
+
+// helpers lets the authorization helpers of the dist tree be found and find their
+// libraries there: the client gives a helper every CVMFS_AUTHZ_X as X, and nothing else
+// (cvmfs/authz/authz_fetch.cc).
+func (b *builder) helpers() error {
+	const dir = "usr/libexec/cvmfs/authz"
+	if st, err := os.Stat(filepath.Join(b.opts.Dist, dir)); err != nil || !st.IsDir() {
+		return nil
+	}
+	for key, value := range map[string]string{
+		"CVMFS_AUTHZ_SEARCH_PATH":     filepath.Join(b.opts.Dist, dir),
+		"CVMFS_AUTHZ_LD_LIBRARY_PATH": filepath.Join(b.opts.Dist, "usr/lib64") + ":" + filepath.Join(b.opts.Dist, "usr/lib"),
+	} {
+		if b.isLocal(key) {
+			continue
+		}
+		if err := b.eval.Set(key, value, "cvmfsexec"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isLocal reports whether default.local, CVMFSEXEC_LOCAL or --set gave a variable.

@@ -195,6 +195,11 @@ func (s *state) warn(format string, args ...any) {
 
 // adopt takes over the clients that were started before us.
 func (s *state) adopt() error {
+	if s.p.NoExec {
+		if err := cover(string(s.p.Dist)); err != nil {
+			return exit.Errorf(exit.Mount, "copy the client off a noexec file system: %w", err)
+		}
+	}
 	s.client = clientproc.New(string(s.p.Dist), plan.Strings(s.p.Env))
 	pids := os.NewFile(uintptr(s.p.PIDs), "pids")
 	defer pids.Close()
@@ -214,7 +219,10 @@ func (s *state) adopt() error {
 func (s *state) proceed() error {
 	if len(s.p.Pending) > 0 {
 		pending := s.p.Pending
-		s.p.Pending = nil
+		if pending[0] == s.p.ConfigRepo {
+			pending = pending[:1] // what the others need to be configured
+		}
+		s.p.Pending = s.p.Pending[len(pending):]
 		go func() {
 			confs, err := s.load(context.Background(), pending)
 			s.events <- loaded{confs, err}

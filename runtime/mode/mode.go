@@ -43,6 +43,7 @@ func (m Mode) String() string {
 // Job is a command to be run with repositories mounted. Paths are absolute.
 type Job struct {
 	Dist       string   // the dist tree
+	NoExec     bool     // Dist lies on a file system that is mounted noexec
 	State      string   // writable directory with var/lib/cvmfs, var/run/cvmfs and log
 	Repos      []string // fqrns, each once, the configuration repository first
 	ConfigRepo string   // the configuration repository, or ""

@@ -65,6 +65,7 @@ func Strings(ts []Text) []string {
 // Plan is what init has to know. Descriptors are numbers in init.
 type Plan struct {
 	Dist   Text // the dist tree
+	NoExec bool // it lies on a noexec mount: a copy in memory goes over it
 	State  Text // writable: cache, logs
 	Sealed Text // directory whose mount becomes read-only after the mounts
 

@@ -123,7 +123,7 @@ func (s *session) withBundle(ctx context.Context) (mode.Result, error) {
 	if err != nil {
 		return mode.Result{}, exit.Errorf(exit.Corrupt, "find the bundle: %w", err)
 	}
-	opts := unpack.Options{File: self, Path: strings.TrimSuffix(path, " (deleted)"), Warn: s.warn}
+	opts := unpack.Options{File: self, Path: strings.TrimSuffix(path, " (deleted)"), Warn: s.warn, AllowNoExec: true}
 	if s.line.Where {
 		return mode.Result{}, s.where(opts)
 	}
@@ -171,7 +171,7 @@ func (s *session) where(opts unpack.Options) error {
 // job puts together what is to be run.
 func (s *session) job(ctx context.Context, place *unpack.Place) (*mode.Job, error) {
 	j := &mode.Job{
-		Dist: place.Dist, State: place.State, Local: os.Getenv("CVMFSEXEC_LOCAL"), Set: s.line.Set,
+		Dist: place.Dist, NoExec: place.NoExec, State: place.State, Local: os.Getenv("CVMFSEXEC_LOCAL"), Set: s.line.Set,
 		Command: s.line.Command, Env: os.Environ(), Inherit: s.inherit, Debug: s.line.Debug, Warn: s.warn,
 	}
 	if place.State != place.Base {

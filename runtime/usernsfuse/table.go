@@ -165,7 +165,7 @@ func (r *run) passed() []int {
 func (r *run) writePlan() error {
 	j := r.job
 	p := plan.Plan{
-		Dist: plan.Text(j.Dist), State: plan.Text(j.State), Sealed: plan.Text(r.layout.Sealed()),
+		Dist: plan.Text(j.Dist), NoExec: j.NoExec, State: plan.Text(j.State), Sealed: plan.Text(r.layout.Sealed()),
 		UserNS: r.userNS, PIDNS: r.pidNS, UID: os.Geteuid(), GID: os.Getegid(),
 		Dir: plan.Text(j.Dir), Command: plan.Texts(j.Command), Env: plan.Texts(j.Env), Inherit: j.Inherit, Foreign: r.foreign,
 		Control: int(r.inner.Fd()), PIDs: int(r.pidsIn.Fd()), Null: int(r.null.Fd()),

@@ -51,7 +51,10 @@ func (Driver) Run(ctx context.Context, job *mode.Job) (mode.Result, error) {
 		return mode.Result{}, exit.Wrap(exit.NoMode, err)
 	}
 	first, pending := job.Repos, []string(nil)
-	if job.ConfigRepo != "" {
+	switch {
+	case job.NoExec:
+		first, pending = nil, job.Repos // init has to copy the client first
+	case job.ConfigRepo != "":
 		first, pending = job.Repos[:1], job.Repos[1:]
 	}
 	confs, err := load(ctx, job, first)

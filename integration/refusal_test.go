@@ -1,0 +1,111 @@
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/cvmfsbundle/cvmfsbundle/internal/testenv"
+)
+
+// prepared makes cmd run after root has prepared a private mount namespace with a
+// script; flags and maps make more namespaces around it.
+func prepared(t *testing.T, b *bundle, attr *syscall.SysProcAttr, script string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("sh", append([]string{"-c", "set -e; mount --make-rprivate /; " + script +
+		"; exec setpriv --reuid " + itoa(testenv.UID()) + " --regid " + itoa(testenv.GID()) + ` --clear-groups "$@"`, "sh"}, args...)...)
+	if attr == nil {
+		attr = &syscall.SysProcAttr{}
+	}
+	attr.Cloneflags |= syscall.CLONE_NEWNS
+	cmd.SysProcAttr = attr
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", b.marker.Env()}
+	cmd.Dir = "/"
+	return cmd
+}
+
+// Where the machine refuses mode 3 the bundle ends with 20, says what was refused and
+// what would help, and leaves nothing.
+func TestRefusedModes(t *testing.T) {
+	testenv.Needs(t, testenv.RootUser, testenv.Tool("setpriv", "util-linux"))
+	b, repo := quick(t)
+	p := probe(t)
+	dir := testenv.Dir(t)
+	all := &syscall.SysProcAttr{
+		Cloneflags:                 syscall.CLONE_NEWUSER,
+		UidMappings:                []syscall.SysProcIDMap{{Size: 65536}},
+		GidMappings:                []syscall.SysProcIDMap{{Size: 65536}},
+		GidMappingsEnableSetgroups: true,
+	}
+	tests := []struct {
+		name   string
+		attr   *syscall.SysProcAttr
+		script string
+		words  []string
+	}{
+		{"closed /dev/fuse", nil, "mknod " + dir + "/fuse c 10 229; chmod 600 " + dir + "/fuse; mount --bind " + dir + "/fuse /dev/fuse",
+			[]string{"open /dev/fuse: permission denied", "chmod 0666 /dev/fuse"}},
+		{"no user namespaces", all, "echo 0 > /proc/sys/user/max_user_namespaces",
+			[]string{"make a user namespace: no space left on device", "limit of user namespaces", "user.max_user_namespaces"}},
+		{"chroot", nil, "mount --rbind / " + dir + "; exec chroot " + dir + " setpriv --reuid " + itoa(testenv.UID()) + " --regid " + itoa(testenv.GID()) + ` --clear-groups "$@"`,
+			[]string{"make a user namespace: operation not permitted", "chroot"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := b.finish(prepared(t, b, tt.attr, tt.script, b.path, repo, "--", p, "ls", "/cvmfs"))
+			if r.code != 20 || r.stdout != "" || !strings.HasPrefix(r.stderr, "cvmfsexec: error: mode 3 cannot be used here: ") {
+				t.Errorf("%d %q %q", r.code, r.stdout, r.stderr)
+			}
+			for _, w := range tt.words {
+				if !strings.Contains(r.stderr, w) {
+					t.Errorf("%q is not in %q", w, r.stderr)
+				}
+			}
+		})
+	}
+}
+
+// P5b: where every place to unpack in is mounted noexec, the client runs from memory.
+func TestEverythingNoExec(t *testing.T) {
+	testenv.Needs(t, testenv.RootUser, testenv.Tool("setpriv", "util-linux"))
+	b, repo := quick(t)
+	// the bundle itself has to lie where programs can be started: not in /tmp
+	dir, err := os.MkdirTemp("/var/tmp", "cvmfsbundle-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	for _, f := range []string{b.path, probe(t)} {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(f)), data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	os.Chmod(dir, 0o755)
+	other := &bundle{t: t, path: filepath.Join(dir, "cvmfsexec"), dir: dir, marker: b.marker}
+	script := "mount --bind " + dir + " " + dir + "; mount -o remount,bind,ro " + dir +
+		"; for d in /tmp /dev/shm; do mount -t tmpfs -o noexec,nosuid,nodev,mode=1777 none $d; done"
+	for range 2 {
+		cmd := prepared(t, other, nil, script, other.path, repo, "--", filepath.Join(dir, "probe"), "cat", "/cvmfs/"+repo+"/README", "ls", "/cvmfs/"+repo)
+		r := other.finish(cmd)
+		if r.code != 0 || !strings.HasPrefix(r.stdout, "hello from "+repo+"\n") {
+			t.Errorf("%d %q %q", r.code, r.stdout, r.stderr)
+		}
+	}
+}
+
+// The command can neither trace init nor kill the clients' work by the namespace's own
+// means: it has no capability there.
+func TestCommandCannotTraceInit(t *testing.T) {
+	b, repo := quick(t)
+	r := b.run(repo, "--", probe(t), "trace", "1", "umount", "/cvmfs/"+repo, "cat", "/cvmfs/"+repo+"/README")
+	if want := "operation not permitted\noperation not permitted\nhello from " + repo + "\n"; r.stdout != want {
+		t.Errorf("%q; want %q", r.stdout, want)
+	}
+}
