@@ -109,3 +109,65 @@ func TestCommandCannotTraceInit(t *testing.T) {
 		t.Errorf("%q; want %q", r.stdout, want)
 	}
 }
+
+// No helper program is executed: mode 3 works where no program can be found, not even
+// a shell.
+func TestNoProgramsAtAll(t *testing.T) {
+	testenv.Needs(t, testenv.RootUser, testenv.Tool("setpriv", "util-linux"))
+	b, repo := quick(t)
+	dir := testenv.Dir(t)
+	script := "cp $(command -v setpriv) $(command -v mount) " + dir + "; for d in /bin /sbin /usr/bin /usr/sbin /usr/local/bin; do [ -h $d ] || covered=\"$covered $d\"; done; " +
+		"PATH=" + dir + "; for d in $covered; do mount -t tmpfs none $d; done"
+	for _, cache := range []string{"cold", "warm"} {
+		r := b.finish(prepared(t, b, nil, script, b.path, repo, "--", probe(t), "ls", "/usr/bin", "cat", "/bin/sh", "cat", "/cvmfs/"+repo+"/README"))
+		if want := "\nopen /bin/sh: no such file or directory\nhello from " + repo + "\n"; r.code != 0 || r.stdout != want {
+			t.Errorf("%s: %d %q %q", cache, r.code, r.stdout, r.stderr)
+		}
+	}
+}
+
+// A configuration that loops, doubles a variable, runs a command or opens a file
+// outside is refused with 10, file and line; nothing of it happens.
+func TestHostileConfiguration(t *testing.T) {
+	b, repo := quick(t)
+	p := probe(t)
+	b.must(repo, "--", p)
+	local := filepath.Join(b.dir, ".cvmfsexec/dist/etc/cvmfs/config.d", repo+".local")
+	if err := os.MkdirAll(filepath.Dir(local), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	witness := filepath.Join(b.dir, "witness")
+	for name, text := range map[string]string{
+		"loop":             "A=1\nwhile :; do :; done\n",
+		"doubling":         "A=x\nwhile :; do A=$A$A; done\n",
+		"command":          "A=1\ntouch " + witness + "\n",
+		"path to command":  "A=1\n/usr/bin/touch " + witness + "\n",
+		"substitution":     "A=1\nCVMFS_SERVER_URL=$(touch " + witness + ")\n",
+		"backquotes":       "A=1\nCVMFS_SERVER_URL=`touch " + witness + "`\n",
+		"write":            "A=1\necho x > " + witness + "\n",
+		"file outside":     "A=1\n. /root/secret\n",
+		"recursion":        "f() { f; }\nf\n",
+		"includes itself":  "A=1\n. ./" + repo + ".local\n",
+		"background":       "A=1\n: &\n",
+		"many arithmetics": "A=1\nwhile [ $((A=A+1)) -gt 0 ]; do :; done\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(local, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			r := b.run(repo, "--", p)
+			if r.code != 10 || !strings.HasPrefix(r.stderr, "cvmfsexec: error: ") || !strings.Contains(r.stderr, repo+".local:") {
+				t.Errorf("%d %q", r.code, r.stderr)
+			}
+			if _, err := os.Stat(witness); err == nil {
+				t.Error("a command has run")
+			}
+		})
+	}
+	// in single quotes it is text
+	os.WriteFile(local, []byte("CVMFS_HARMLESS='$(touch "+witness+")'\n"), 0o644)
+	b.must(repo, "--", p)
+	if _, err := os.Stat(witness); err == nil {
+		t.Error("a command has run")
+	}
+}
