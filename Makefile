@@ -18,23 +18,26 @@ all: $(BIN)/cvmfsbundle
 
 $(BIN)/stub-linux-%: FORCE
 	@mkdir -p $(@D)
-	GOARCH=$* $(GOBUILD) $(STUBFLAGS) -o $@ ./stub
+	@echo "build $(@F)"
+	@GOARCH=$* $(GOBUILD) $(STUBFLAGS) -o $@ ./stub
 
 $(BIN)/cvmfs2-linux-%: FORCE
 	@mkdir -p $(@D)
-	GOARCH=$* $(GOBUILD) $(LDFLAGS) -o $@ ./cmd/cvmfs2
+	@echo "build $(@F)"
+	@GOARCH=$* $(GOBUILD) $(LDFLAGS) -o $@ ./cmd/cvmfs2
 
 # The builder carries the stub and the client of every architecture inside.
 $(BIN)/cvmfsbundle: embed FORCE
 	@mkdir -p $(@D)
-	$(GOBUILD) $(LDFLAGS) -o $@ ./cmd/cvmfsbundle
+	@echo "build $(@F)"
+	@$(GOBUILD) $(LDFLAGS) -o $@ ./cmd/cvmfsbundle
 
 .PHONY: embed
 embed: $(foreach a,$(ARCHES),bin/stub-linux-$(a) bin/cvmfs2-linux-$(a))
-	go run ./builder/embedded/compress $(EMBEDDED) $^
+	@go run ./builder/embedded/compress $(EMBEDDED) $^
 
 demo: all ## the main job on an embedded example
-	$(GOBUILD) -o $(BIN)/demo ./integration/demo
+	@$(GOBUILD) -o $(BIN)/demo ./integration/demo
 	@$(BIN)/demo -cvmfsbundle $(BIN)/cvmfsbundle
 
 test: ## everything, with small fixed seeds
