@@ -2,9 +2,9 @@
  * needs of its surroundings is as upstream needs it; the tree it serves is made up. */
 #include "module.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,16 +105,22 @@ static bool load_keys(void) {
     free(copy);
     return ok;
   }
-  glob_t found;
-  char *pattern = format("%s/*.pub", dir ? dir : "/etc/cvmfs/keys");
-  bool ok = glob(pattern, 0, NULL, &found) == 0;
-  for (size_t i = 0; ok && i < found.gl_pathc; i++)
-    ok = is_key(found.gl_pathv[i]);
-  if (!ok)
-    log_msg(TO_SYSLOG, "no public keys in %s", pattern);
-  free(pattern);
-  globfree(&found);
-  return ok;
+  DIR *d = opendir(dir ? dir : "/etc/cvmfs/keys");
+  struct dirent *e;
+  int keys = 0;
+  bool ok = true;
+  while (ok && d != NULL && (e = readdir(d)) != NULL) {
+    const char *suffix = strrchr(e->d_name, '.');
+    if (suffix == NULL || strcmp(suffix, ".pub") != 0)
+      continue;
+    char *path = format("%s/%s", dir ? dir : "/etc/cvmfs/keys", e->d_name);
+    ok = is_key(path);
+    keys++;
+    free(path);
+  }
+  if (d != NULL)
+    closedir(d);
+  return ok && keys > 0;
 }
 
 static int init(const struct loader *l) {
