@@ -39,6 +39,14 @@ func Code(status int, output string) exit.Code {
 	case exit.Cvmfs2Signature, exit.Cvmfs2Blacklisted:
 		return exit.Trust
 	case exit.Cvmfs2Catalog:
+		// the built-in client says which it is
+		line := LastLine(output)
+		switch {
+		case strings.Contains(line, ": unreachable: "), strings.Contains(line, ": failed: "):
+			return exit.NoServer
+		case strings.Contains(line, ": damaged: "):
+			return exit.Trust
+		}
 		low := strings.ToLower(output)
 		for _, word := range []string{"signature", "whitelist", "certificate", "hash", "corrupt", "damaged", "verif", "mismatch", "malformed", "incomplete manifest"} {
 			if strings.Contains(low, word) {
@@ -56,12 +64,16 @@ func Code(status int, output string) exit.Code {
 	return exit.Mount
 }
 
+// loading is what upstream's client writes, without a line end, before it mounts.
+const loading = "CernVM-FS: loading Fuse module... "
+
 // LastLine returns the last line of s that says something, without the name of the
-// program before it.
+// program and a progress message before it.
 func LastLine(s string) string {
 	lines := strings.Split(s, "\n")
 	for i := len(lines) - 1; i >= 0; i-- {
 		if l := strings.TrimSpace(lines[i]); l != "" {
+			l = strings.TrimPrefix(l, loading)
 			for _, p := range []string{"cvmfs2: error: ", "cvmfs2: "} {
 				l = strings.TrimPrefix(l, p)
 			}
