@@ -146,9 +146,14 @@ func writeContent(t io.Writer, dist *os.Root, f *File) error {
 
 // encodeFrame compresses raw as one frame. A new encoder for each, of one thread:
 // so the bytes depend on raw alone.
+//
+// The level is a choice between the time of a build and the size of its file. For
+// 21 MB of shared libraries the best level takes 1.7 s and makes 88 % of what gzip
+// makes, this one 0.2 s and 95 %; both are decoded in 20 ms. So a build takes less
+// time than unpacking the same packages and tar -cz, and its file is smaller.
 func encodeFrame(raw []byte) ([]byte, error) {
 	z, err := zstd.NewWriter(nil,
-		zstd.WithEncoderLevel(zstd.SpeedBestCompression), // 10 % smaller than Better, decoded as fast
+		zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
 		zstd.WithWindowSize(encodeWindow),
 		zstd.WithSingleSegment(false), // else the window, and the reader's memory, is the whole frame
 		zstd.WithEncoderConcurrency(1))
