@@ -33,7 +33,7 @@ $(BIN)/cvmfsbundle: embed FORCE
 	@$(GOBUILD) $(LDFLAGS) -o $@ ./cmd/cvmfsbundle
 
 .PHONY: embed
-embed: $(foreach a,$(ARCHES),bin/stub-linux-$(a) bin/cvmfs2-linux-$(a))
+embed: $(foreach a,$(ARCHES),$(BIN)/stub-linux-$(a) $(BIN)/cvmfs2-linux-$(a))
 	@go run ./builder/embedded/compress $(EMBEDDED) $^
 
 demo: all ## the main job on an embedded example

@@ -80,7 +80,7 @@ func (c Client) Args(repo string, debug bool) []string {
 	if debug {
 		opts += ",debug"
 	}
-	return []string{"cvmfs2", "-o", opts, repo, fmt.Sprintf("/dev/fd/%d", fuseFD), "-f"}
+	return []string{c.Path(), "-o", opts, repo, fmt.Sprintf("/dev/fd/%d", fuseFD), "-f"}
 }
 
 // Mount is one repository to be mounted and served. All descriptors are close-on-exec

@@ -87,6 +87,7 @@ func Main(fdText string) int {
 		plan.Send(p.Control, plan.Failure(err))
 		return failed
 	}
+	s.endClients()
 	s.killAll()
 	plan.Send(p.Control, s.result)
 	return 0
