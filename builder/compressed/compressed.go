@@ -13,7 +13,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 )
 
 // ErrTooLarge is returned by Read when the content has more bytes than allowed.
@@ -41,7 +40,9 @@ func Open(r io.Reader, limit int64) (io.ReadCloser, error) {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		d, err = gzip.NewReader(br)
 	case bytes.HasPrefix(head, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
-		d, err = openXz(br, head)
+		var x *xzReader
+		x, err = newXzReader(br)
+		d = io.NopCloser(x)
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		d, err = openZstd(br)
 	case bytes.HasPrefix(head, []byte("BZh")):
@@ -65,35 +66,6 @@ func openZstd(r io.Reader) (io.ReadCloser, error) {
 		return nil, err
 	}
 	return d.IOReadCloser(), nil
-}
-
-// openXz refuses a dictionary beyond maxWindow before the decoder would allocate it
-// (The .xz File Format 1.2.1, 3.1 and 5.3.1: after the 12 bytes of the stream header
-// come header size, block flags, two optional sizes, then the filters).
-func openXz(r io.Reader, head []byte) (io.ReadCloser, error) {
-	if len(head) > 13 && head[12] != 0 { // 0: no block, an index
-		flags, rest := head[13], head[14:]
-		for _, bit := range []byte{0x40, 0x80} {
-			for flags&bit != 0 && len(rest) > 0 {
-				more := rest[0]&0x80 != 0
-				rest = rest[1:]
-				if !more {
-					break
-				}
-			}
-		}
-		// One filter, LZMA2 (0x21), with one byte of properties.
-		if flags&3 == 0 && len(rest) > 2 && rest[0] == 0x21 && rest[1] == 1 {
-			if bits := rest[2]; bits > 40 || uint64(2|bits&1)<<(bits/2+11) > maxWindow {
-				return nil, fmt.Errorf("xz: the dictionary has more than %d bytes", maxWindow)
-			}
-		}
-	}
-	d, err := xz.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	return io.NopCloser(d), nil
 }
 
 // limited fails, rather than ends, after n bytes.

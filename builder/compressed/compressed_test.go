@@ -2,9 +2,7 @@ package compressed
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"io"
 	"os/exec"
 	"runtime"
@@ -107,21 +105,6 @@ func TestBomb(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if grown := int64(after.Sys) - int64(before.Sys); grown > 3*maxWindow {
 		t.Errorf("took %d MB", grown>>20)
-	}
-}
-
-// TestXzDictionary: a dictionary of 4 GB is refused before it is allocated.
-func TestXzDictionary(t *testing.T) {
-	testenv.Needs(t, testenv.Tool("xz", "xz-utils"))
-	data := tool(t, text, "xz", "-c")
-	if data[14] != 0x21 || data[15] != 1 {
-		t.Fatalf("unexpected block header % x", data[12:24])
-	}
-	data[16] = 40 // 4 GiB - 1
-	size := (int(data[12]) + 1) * 4
-	binary.LittleEndian.PutUint32(data[12+size-4:], crc32.ChecksumIEEE(data[12:12+size-4]))
-	if _, err := Open(bytes.NewReader(data), 1<<20); err == nil || !strings.Contains(err.Error(), "dictionary") {
-		t.Errorf("got %v", err)
 	}
 }
 
