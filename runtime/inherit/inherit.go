@@ -51,3 +51,10 @@ func Read() State {
 	read(&s)
 	return s
 }
+
+// ignored asks the kernel whether signal n is ignored at present.
+func ignored(n int) bool {
+	var sa [4]uint64 // struct kernel_sigaction: handler, flags, restorer, mask
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(n), 0, uintptr(unsafe.Pointer(&sa)), 8, 0, 0)
+	return errno == 0 && sa[0] == sigIgn
+}

@@ -1,0 +1,142 @@
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cvmfsbundle/cvmfsbundle/internal/testenv"
+)
+
+// P6: signals that a job-control shell or a daemon ignores stay ignored, those that the
+// Go runtime does not touch by itself among them.
+func TestIgnoredStopSignals(t *testing.T) {
+	b, repo := quick(t)
+	testenv.Needs(t, testenv.Tool("bash", "bash"))
+	p := probe(t)
+	for _, traps := range []string{"TSTP", "TTIN TTOU", "CONT", "TSTP TTIN TTOU CONT 34 64", "INT TSTP CHLD"} {
+		script := `for s in $1; do trap "" $s; done; shift; exec "$@"`
+		run := func(args ...string) *exec.Cmd {
+			cmd := testenv.As(exec.Command("bash", append([]string{"-c", script, "bash", traps}, args...)...))
+			cmd.Env = append(os.Environ(), b.marker.Env())
+			return cmd
+		}
+		want, err := run(p, "status", "SigIgn").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := b.finish(run(b.path, repo, "--", p, "status", "SigIgn")); r.stdout != string(want) {
+			t.Errorf("%s ignored: inside %q, %s; outside %q", traps, r.stdout, r.stderr, want)
+		}
+	}
+}
+
+// A file that a shell has to run hides what lies behind it in PATH, as with execvp(3).
+func TestScriptHidesProgram(t *testing.T) {
+	b, repo := quick(t)
+	first, second := filepath.Join(b.dir, "first"), filepath.Join(b.dir, "second")
+	for _, dir := range []string{first, second} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(first, "tool"), []byte("echo script \"$1\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(probe(t), filepath.Join(second, "tool")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := b.cmd(repo, "--", "tool", "args")
+	cmd.Env = append(cmd.Env, "PATH=/no/such:"+first+":"+second)
+	cmd.Env = cmd.Env[len(cmd.Env)-1:]
+	cmd.Env = append(cmd.Env, b.marker.Env())
+	if r := b.finish(cmd); r.stdout != "script args\n" || r.code != 0 || r.stderr != "" {
+		t.Errorf("%d %q %q", r.code, r.stdout, r.stderr)
+	}
+}
+
+// The end of the command is told to a caller that was stopped for a while and did not
+// read what came before.
+func TestEndReachesStoppedCaller(t *testing.T) {
+	b, repo := quick(t)
+	done := filepath.Join(b.dir, "done")
+	// the command stops and goes on some hundred times, and each stop is told
+	script := `me=$$
+(i=0; while [ $i -lt 600 ]; do kill -STOP $me; sleep 0.002; kill -CONT $me; sleep 0.001; i=$((i+1)); done; : > "$1") &
+wait; exit 7`
+	cmd := b.cmd(repo, "--", "/bin/sh", "-c", script, "sh", done)
+	cmd.Env = []string{b.marker.Env(), "PATH=/usr/bin:/bin"}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(done); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Error("the command does not end")
+			break
+		}
+	}
+	time.Sleep(100 * time.Millisecond) // the command ends
+	go func() {
+		for range 3000 { // each stop told stops the outer process again
+			syscall.Kill(cmd.Process.Pid, unix.SIGCONT)
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 7 {
+		t.Errorf("ended with %v; want status 7", cmd.ProcessState)
+	}
+	b.gone(5 * time.Second)
+}
+
+// Whatever umask the caller has, the repositories can be reached.
+func TestUmaskOfCaller(t *testing.T) {
+	b, repo := quick(t)
+	p := probe(t)
+	b.must(repo, "--", p, "exit", "0")
+	for _, mask := range []int{0o777, 0o577, 0o077, 0} {
+		old := syscall.Umask(mask)
+		cmd := b.cmd(repo, "--", p, "ids", "cat", "/cvmfs/"+repo+"/README", "ls", "/cvmfs")
+		r := b.finish(cmd)
+		syscall.Umask(old)
+		if !strings.Contains(r.stdout, "hello from "+repo+"\n\""+repo+"\"\n") || r.code != 0 {
+			t.Errorf("umask %#o: %d %q %q", mask, r.code, r.stdout, r.stderr)
+		}
+	}
+}
+
+// Places with odd names.
+func TestOddPlaces(t *testing.T) {
+	b, repo := quick(t)
+	p := probe(t)
+	for _, name := range []string{"new\nline", "\xff\xfe", "col:on;semi", "[a]*?", `quo"te`, `quo'te`, `ba\ck`, "per%cent", " lead", "tab\t", "# hash", "$HOME", "-x", "a,b=c"} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(b.dir, name)
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			testenv.Own(t, dir)
+			path := filepath.Join(dir, "cvmfsexec")
+			if err := os.Link(b.path, path); err != nil {
+				t.Fatal(err)
+			}
+			other := &bundle{t: t, path: path, dir: b.dir, marker: b.marker}
+			cmd := other.cmd(repo, "--", p, "cat", "/cvmfs/"+repo+"/README", "cwd")
+			cmd.Dir = dir
+			r := other.finish(cmd)
+			t.Logf("%d %q %q", r.code, r.stdout, r.stderr)
+			if r.code != 0 || r.stdout != "hello from "+repo+"\n"+dir+" <nil>\n" {
+				t.Errorf("%d %q %q", r.code, r.stdout, r.stderr)
+			}
+		})
+	}
+}
