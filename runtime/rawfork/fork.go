@@ -90,6 +90,10 @@ func run(steps *step, n int, report int, regs *[NumReg]uintptr, msg *[2]uint32) 
 			msg[0], msg[1] = uint32(pc), uint32(errno)
 			syscall.RawSyscall6(unix.SYS_WRITE, uintptr(report), uintptr(unsafe.Pointer(msg)), reportSize, 0, 0, 0)
 		}
+		if s.when != 0 && errno == syscall.Errno(s.when) {
+			pc = int(s.whenTo)
+			continue
+		}
 		switch s.onErr {
 		case errFail:
 			syscall.RawSyscall6(unix.SYS_EXIT_GROUP, failStatus, 0, 0, 0, 0, 0)

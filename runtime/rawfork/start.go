@@ -50,8 +50,8 @@ const reportSize = 8
 // Start from a goroutine that is locked to a thread that lives as long as the
 // process, the main thread.
 func (t *Table) Start(flags uintptr) (*Process, error) {
-	var p [2]int
-	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+	p, err := reportPipe()
+	if err != nil {
 		return nil, fmt.Errorf("report pipe: %w", err)
 	}
 	steps := t.link()
@@ -65,6 +65,28 @@ func (t *Table) Start(flags uintptr) (*Process, error) {
 		return nil, &CloneError{Flags: flags, Err: errno}
 	}
 	return &Process{PID: int(pid), t: t, rep: os.NewFile(uintptr(p[0]), "report")}, nil
+}
+
+// firstReport is the lowest number of the descriptor that a child reports on: the ones
+// below may be laid out by the table for the program that it executes.
+const firstReport = 10
+
+// reportPipe makes the pipe that the child reports on, close-on-exec.
+func reportPipe() (p [2]int, err error) {
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return p, err
+	}
+	if p[1] >= firstReport {
+		return p, nil
+	}
+	high, err := unix.FcntlInt(uintptr(p[1]), unix.F_DUPFD_CLOEXEC, firstReport)
+	unix.Close(p[1])
+	if err != nil {
+		unix.Close(p[0])
+		return p, err
+	}
+	p[1] = high
+	return p, nil
 }
 
 // Failures waits until the child, and every process that it forked, has executed a

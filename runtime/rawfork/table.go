@@ -20,6 +20,7 @@ package rawfork
 
 import (
 	"runtime"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -66,6 +67,8 @@ type step struct {
 	into   int8    // register+1 for the result
 	kind   kind
 	onErr  int32 // what a failed call does: a label, or one of the constants below
+	when   int32 // an errno that does something else: go on at label whenTo; 0: none
+	whenTo int32
 	target int32 // label of a fork's child or of a jump
 }
 
@@ -127,6 +130,13 @@ func (s Step) Report() Step {
 // OnError makes the child go on at l when the step fails.
 func (s Step) OnError(l Label) Step {
 	s.t.steps[s.i].onErr = int32(l)
+	return s
+}
+
+// When makes the child go on at l when the step fails with errno, whatever other
+// failures do.
+func (s Step) When(errno syscall.Errno, l Label) Step {
+	s.t.steps[s.i].when, s.t.steps[s.i].whenTo = int32(errno), int32(l)
 	return s
 }
 
@@ -225,6 +235,9 @@ func (t *Table) link() []step {
 	for i := range out {
 		if out[i].onErr >= 0 {
 			out[i].onErr = int32(t.labels[out[i].onErr])
+		}
+		if out[i].when != 0 {
+			out[i].whenTo = int32(t.labels[out[i].whenTo])
 		}
 		if k := out[i].kind; k == kindFork || k == kindJump {
 			out[i].target = int32(t.labels[out[i].target])
