@@ -26,7 +26,8 @@ func (s *state) start() error {
 		return err
 	}
 	if i := scriptAt(fails, paths); i >= 0 {
-		// what execvp(3) does with a file that has no format: a shell runs it
+		// what execvp(3) does with a file that has no format: a shell runs it,
+		// whatever comes later in PATH
 		unix.Wait4(pid, nil, 0, nil)
 		argv = append([]string{"/bin/sh", paths[i]}, argv[1:]...)
 		paths = []string{"/bin/sh"}
@@ -75,9 +76,11 @@ func (s *state) exec(paths, argv []string) (int, []*rawfork.StepError, error) {
 	inheritSignals(&t, p.Inherit.Ignored, p.Inherit.Mask)
 	env := plan.Strings(p.Env)
 	argvArg, envArg := t.Strv(argv), t.Strv(env)
+	none := t.NewLabel()
 	for _, path := range paths {
-		t.Exec(execute+path, unix.SYS_EXECVE, t.Str(path), argvArg, envArg).Ignore()
+		t.Exec(execute+path, unix.SYS_EXECVE, t.Str(path), argvArg, envArg).Ignore().When(unix.ENOEXEC, none)
 	}
+	t.Place(none)
 	t.Call(unexecuted, unix.SYS_CLOSE, rawfork.Int(-1))
 	proc, err := t.Start(0)
 	if err != nil {
