@@ -25,6 +25,10 @@ var (
 // DefaultLimit is the most content an object of unknown size may have.
 const DefaultLimit = 4 << 30
 
+// maxLimit is the largest limit: what is added to it must not overflow. No disk holds
+// as much.
+const maxLimit = 1 << 60
+
 const bufferSize = 32 << 10
 
 // DigestError says that the stored bytes have another hash than the name promises.
@@ -51,7 +55,7 @@ type Spec struct {
 }
 
 func (s Spec) limits() (content, stored int64) {
-	content = s.Limit
+	content = min(s.Limit, maxLimit)
 	if content <= 0 {
 		content = DefaultLimit
 	}
