@@ -73,6 +73,21 @@ func Send(fd int, m Message) error {
 	return unix.Sendto(fd, data, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
 }
 
+// SendLast writes the message that ends the conversation. It waits while the peer does
+// not read, since a caller that was stopped still has to learn how the command ended,
+// and returns when the peer is gone.
+func SendLast(fd int, m Message) error {
+	data, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	for {
+		if err := unix.Sendto(fd, data, unix.MSG_NOSIGNAL, nil); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
 // Receive reads a message from the socket fd, io.EOF when the peer is gone.
 func Receive(fd int) (Message, error) {
 	buf := make([]byte, maxMessage)
