@@ -4,7 +4,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 )
 
@@ -25,9 +24,9 @@ func parseCertificate(data []byte) (certificate, error) {
 	if err != nil {
 		return certificate{}, fmt.Errorf("%w: %w", ErrBadCertificate, err)
 	}
-	key, ok := c.PublicKey.(*rsa.PublicKey)
-	if !ok {
-		return certificate{}, fmt.Errorf("%w: %w", ErrBadCertificate, errors.New("its key is not RSA"))
+	key, err := rsaKey(c.PublicKey)
+	if err != nil {
+		return certificate{}, fmt.Errorf("%w: %w", ErrBadCertificate, err)
 	}
 	return certificate{c, key}, nil
 }

@@ -91,11 +91,26 @@ func parseKey(data []byte) (*rsa.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	rsaKey, ok := key.(*rsa.PublicKey)
+	return rsaKey(key)
+}
+
+// Sizes of keys in bits. A key below is no proof; the time that one above takes
+// grows with the square of its size, and a forger chooses it.
+const (
+	minKeyBits = 1024
+	maxKeyBits = 16384
+)
+
+// rsaKey returns an RSA key that may be used.
+func rsaKey(key any) (*rsa.PublicKey, error) {
+	k, ok := key.(*rsa.PublicKey)
 	if !ok {
 		return nil, fmt.Errorf("key is %T, not RSA", key)
 	}
-	return rsaKey, nil
+	if bits := k.N.BitLen(); bits < minKeyBits || bits > maxKeyBits {
+		return nil, fmt.Errorf("RSA key of %d bits, %d to %d are accepted", bits, minKeyBits, maxKeyBits)
+	}
+	return k, nil
 }
 
 // readFile reads a small regular file. It never waits for a FIFO.
