@@ -37,6 +37,7 @@ type client struct {
 const (
 	maxRestarts  = 20
 	restartPause = 200 * time.Millisecond
+	longLife     = time.Hour // a client that lived so long starts its count again
 )
 
 func (c *client) dir() string { return MountDir + "/" + c.Repo }
@@ -70,8 +71,8 @@ func (s *state) watch(c *client, output *os.File) {
 }
 
 func (s *state) answered(c *client) error {
-	if s.clients[c.Repo] != c || c.ready {
-		return nil
+	if s.byPID[c.pid] != c || c.ready {
+		return nil // it has ended meanwhile
 	}
 	c.ready = true
 	s.waiting--
@@ -81,9 +82,14 @@ func (s *state) answered(c *client) error {
 	return s.proceed()
 }
 
-// late is a client that has had its time: still running and not serving.
+// late is a client that has had its time: still running and not serving. When the
+// command runs, another one is started in its place.
 func (s *state) late(c *client) error {
-	if s.clients[c.Repo] != c || c.ready || s.byPID[c.pid] != c {
+	if c.ready || s.byPID[c.pid] != c {
+		return nil
+	}
+	if s.command != 0 {
+		unix.Kill(c.pid, unix.SIGKILL)
 		return nil
 	}
 	e := exit.Errorf(exit.Mount, "mount %s: the client does not answer", c.Repo)
@@ -103,26 +109,36 @@ func (s *state) clientEnded(c *client, ws unix.WaitStatus) error {
 	if s.command == 0 && !wasReady {
 		return clientproc.Failure(c.Repo, ws, c.out.drain(), string(s.p.State))
 	}
-	if c.restarts >= maxRestarts {
-		s.warn("the client of %s ended (%s) %d times: %s is not mounted any more", c.Repo, status(ws), c.restarts+1, c.dir())
-		return nil
-	}
 	pause := restartPause
-	if time.Since(c.started) > 10*time.Second {
+	if lived := time.Since(c.started); lived > longLife {
+		pause, c.restarts = 0, 0
+	} else if lived > 10*time.Second {
 		pause = 0
 	}
-	time.AfterFunc(pause, func() { s.events <- again{c} })
+	s.again(c, pause, status(ws))
 	return nil
+}
+
+// again lets a client be started again after a pause, or gives it up. why is how it
+// ended.
+func (s *state) again(c *client, pause time.Duration, why string) {
+	if c.restarts >= maxRestarts {
+		s.warn("the client of %s ended %d times, last: %s; %s is not mounted any more", c.Repo, c.restarts+1, why, c.dir())
+		return
+	}
+	time.AfterFunc(pause, func() { s.events <- again{c} })
 }
 
 // restart mounts a repository again whose client has ended.
 func (s *state) restart(c *client) error {
 	unix.Unmount(c.dir(), unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-	err := s.startClient(&client{Client: c.Client, restarts: c.restarts + 1})
-	if err != nil {
-		s.warn("mount %s again: %v", c.Repo, err)
+	next := &client{Client: c.Client, restarts: c.restarts + 1}
+	err := s.startClient(next)
+	if err == nil || s.command == 0 {
+		return err
 	}
-	return err
+	s.again(next, restartPause, err.Error()) // short of processes or descriptors, say
+	return nil
 }
 
 func status(ws unix.WaitStatus) string {
@@ -130,6 +146,22 @@ func status(ws unix.WaitStatus) string {
 		return unix.SignalName(ws.Signal())
 	}
 	return fmt.Sprintf("exit status %d", ws.ExitStatus())
+}
+
+// configure evaluates the configurations of repositories and sends the event. They may
+// lie in the configuration repository, whose client may hang.
+func (s *state) configure(repos []string) {
+	done := make(chan loaded, 1)
+	go func() {
+		confs, err := s.load(context.Background(), repos)
+		done <- loaded{confs, err}
+	}()
+	select {
+	case l := <-done:
+		s.events <- l
+	case <-time.After(time.Duration(s.p.MountLimit) * time.Second):
+		s.events <- loaded{err: exit.Errorf(exit.Mount, "read the configuration of %s: no end after %d s", strings.Join(repos, ", "), s.p.MountLimit)}
+	}
 }
 
 // load evaluates the configurations of repositories, in parallel.
@@ -179,7 +211,7 @@ func (s *state) startClient(c *client) error {
 	return nil
 }
 
-func (s *state) mountAndFork(c *client, output *os.File) error {
+func (s *state) mountAndFork(c *client, output *os.File) (err error) {
 	dev, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -198,12 +230,17 @@ func (s *state) mountAndFork(c *client, output *os.File) error {
 		return err
 	}
 	defer out.Close()
-	if err := os.Mkdir(c.dir(), 0o755); err != nil && !isDir(c.dir()) {
+	if err := os.Mkdir(c.dir(), 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	if err := unix.Mount("cvmfs2", c.dir(), "fuse", clientproc.MountFlags, clientproc.MountData(int(dev.Fd()), c.Checks)); err != nil {
-		return fmt.Errorf("mount %s: %w", c.dir(), err)
+		return err
 	}
+	defer func() {
+		if err != nil {
+			unix.Unmount(c.dir(), unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		}
+	}()
 	var t rawfork.Table
 	m := clientproc.Mount{Repo: c.Repo, Config: conf, Output: out, FuseFD: int(dev.Fd()), Debug: c.Debug}
 	m.AddChild(&t, s.client, clientproc.Fork{Null: s.p.Null, Foreign: s.p.Foreign, Watch: s.p.Control})
@@ -217,11 +254,6 @@ func (s *state) mountAndFork(c *client, output *os.File) error {
 		err = fails[0]
 	}
 	return err
-}
-
-func isDir(p string) bool {
-	st, err := os.Lstat(p)
-	return err == nil && st.IsDir()
 }
 
 // tail keeps the end of what a client writes.

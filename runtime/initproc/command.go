@@ -72,6 +72,7 @@ func (s *state) exec(paths, argv []string) (int, []*rawfork.StepError, error) {
 	}
 	clientproc.Alive(&t, p.Control)
 	t.Call(chdir, unix.SYS_CHDIR, t.Str(string(p.Dir))).Report()
+	t.Call("umask", unix.SYS_UMASK, rawfork.Int(s.umask))
 	t.Call("limit of open files", unix.SYS_PRLIMIT64, rawfork.Int(0), rawfork.Int(unix.RLIMIT_NOFILE), t.Words(p.Inherit.NoFile.Cur, p.Inherit.NoFile.Max), rawfork.Int(0)).Ignore()
 	inheritSignals(&t, p.Inherit.Ignored, p.Inherit.Mask)
 	env := plan.Strings(p.Env)

@@ -14,7 +14,6 @@
 package initproc
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +46,8 @@ type state struct {
 	command int // pid, 0 before it runs
 	result  plan.Message
 	witness witness
+	sigs    chan os.Signal // that init gets itself
+	umask   int            // the caller's, for the command
 	null    *os.File
 }
 
@@ -79,17 +80,18 @@ func Main(fdText string) int {
 		fmt.Fprintln(os.Stderr, "cvmfsexec: error:", err)
 		return failed
 	}
-	s := &state{p: p, events: make(chan any, 64), clients: map[string]*client{}, byPID: map[int]*client{}}
+	s := &state{p: p, events: make(chan any, 64), sigs: make(chan os.Signal, 64), clients: map[string]*client{}, byPID: map[int]*client{}}
+	s.umask = unix.Umask(0o022) // for clients and mount points
 	s.ownFDs()
 	if err := s.run(); err != nil {
 		s.reap()
 		s.killAll()
-		plan.Send(p.Control, plan.Failure(err))
+		plan.SendLast(p.Control, plan.Failure(err))
 		return failed
 	}
 	s.endClients()
 	s.killAll()
-	plan.Send(p.Control, s.result)
+	plan.SendLast(p.Control, s.result)
 	return 0
 }
 
@@ -112,8 +114,10 @@ func (s *state) run() error {
 	if !s.p.PIDNS {
 		unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	}
-	sigs := make(chan os.Signal, 64)
-	signal.Notify(sigs, witnessed...)
+	// a channel of its own: others must not push it out
+	children := make(chan os.Signal, 1)
+	signal.Notify(children, unix.SIGCHLD)
+	signal.Notify(s.sigs, witnessed...)
 	go s.listen()
 	if err := s.adopt(); err != nil {
 		return err
@@ -130,8 +134,10 @@ func (s *state) run() error {
 	for s.result.Kind == 0 {
 		var err error
 		select {
-		case sig := <-sigs:
-			err = s.signal(sig.(syscall.Signal))
+		case <-children:
+			err = s.reap()
+		case sig := <-s.sigs:
+			s.signal(sig.(syscall.Signal))
 		case e := <-s.events:
 			err = s.event(e)
 		}
@@ -153,9 +159,10 @@ func (s *state) event(e any) error {
 		return errGone
 	case request:
 		if e.m.Kind == plan.Forward {
-			return s.forward(unix.Signal(e.m.Signal))
+			s.forward(unix.Signal(e.m.Signal))
 		}
 	case deliver:
+		s.seen()
 		if s.command != 0 && !s.witness.recent(e.sig) {
 			unix.Kill(s.command, e.sig)
 		}
@@ -224,10 +231,7 @@ func (s *state) proceed() error {
 			pending = pending[:1] // what the others need to be configured
 		}
 		s.p.Pending = s.p.Pending[len(pending):]
-		go func() {
-			confs, err := s.load(context.Background(), pending)
-			s.events <- loaded{confs, err}
-		}()
+		go s.configure(pending)
 		return nil
 	}
 	if s.command != 0 {

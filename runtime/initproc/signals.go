@@ -2,6 +2,7 @@ package initproc
 
 import (
 	"os"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -16,7 +17,6 @@ import (
 // signal itself. Init is the witness: a signal that it has seen too is not passed on a
 // second time.
 var witnessed = []os.Signal{
-	unix.SIGCHLD,
 	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2,
 	unix.SIGALRM, unix.SIGWINCH, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
 	unix.SIGXCPU, unix.SIGXFSZ, unix.SIGPWR, unix.SIGIO, unix.SIGVTALRM,
@@ -44,29 +44,37 @@ func (w *witness) recent(sig unix.Signal) bool {
 }
 
 // signal handles a signal that init got.
-func (s *state) signal(sig unix.Signal) error {
-	if sig == unix.SIGCHLD {
-		return s.reap()
-	}
+func (s *state) signal(sig unix.Signal) {
 	s.witness.saw(sig)
 	if s.command == 0 {
 		s.giveUp(sig)
 	}
-	return nil
+}
+
+// seen takes notice of the signals that wait to be handled: a busy main loop must not
+// pass on what it has only not looked at yet.
+func (s *state) seen() {
+	for {
+		select {
+		case sig := <-s.sigs:
+			s.signal(sig.(syscall.Signal))
+		default:
+			return
+		}
+	}
 }
 
 // forward passes a signal on that the process on the host got, unless the command has
 // got it as well.
-func (s *state) forward(sig unix.Signal) error {
+func (s *state) forward(sig unix.Signal) {
 	if s.command == 0 {
 		s.giveUp(sig)
-		return nil
+		return
 	}
 	if s.witness.recent(sig) {
-		return nil
+		return
 	}
 	time.AfterFunc(witnessWait, func() { s.events <- deliver{sig} })
-	return nil
 }
 
 // giveUp ends the run before the command was started, when the signal asks for that.
