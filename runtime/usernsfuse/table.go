@@ -115,8 +115,8 @@ func (r *run) table() (*rawfork.Table, *marks, error) {
 	}
 	layout := r.layout
 	layout.NewProc = r.pidNS
+	t.Call("umask", unix.SYS_UMASK, rawfork.Int(0o022)) // also for the directories of the layout
 	m := &marks{proc: layout.AddTo(t).Proc, mount: map[int]string{}}
-	t.Call("umask", unix.SYS_UMASK, rawfork.Int(0o022))
 	limit := r.job.Inherit.NoFile
 	t.Call("limit of open files", unix.SYS_PRLIMIT64, rawfork.Int(0), rawfork.Int(unix.RLIMIT_NOFILE), t.Words(limit.Cur, limit.Max), rawfork.Int(0)).Ignore()
 	client := clientproc.New(r.job.Dist, r.job.Env)
