@@ -35,8 +35,8 @@ func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut
 	if err == nil && !e.IsDir() {
 		err = catalog.ErrNotDir
 	}
-	if err == nil && fs.full() {
-		err = syscall.EMFILE
+	if err == nil {
+		err = fs.takePlace()
 	}
 	if err != nil {
 		return fs.status("opendir", path, err)
@@ -44,6 +44,7 @@ func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut
 	d := &openDir{path: path, ino: ino, parent: fs.nodes.parentIno(in.NodeId)}
 	if e.IsMountpoint() { // so that a catalog that cannot be had shows here and not in readdir
 		if err := fs.fill(ctx, d); err != nil {
+			fs.places.Add(-1)
 			return fs.status("opendir", path, err)
 		}
 	}
@@ -51,11 +52,6 @@ func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut
 	out.Fh = fs.dirs.add(d)
 	out.OpenFlags = fuse.FOPEN_CACHE_DIR | fuse.FOPEN_KEEP_CACHE
 	return fuse.OK
-}
-
-// full reports whether as much is open as may be.
-func (fs *FS) full() bool {
-	return fs.c.MaxOpen > 0 && fs.files.len()+fs.dirs.len() >= fs.c.MaxOpen
 }
 
 // fill makes the listing of a directory if there is none yet.
@@ -135,4 +131,8 @@ func (fs *FS) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Dir
 }
 
 // ReleaseDir implements RELEASEDIR.
-func (fs *FS) ReleaseDir(in *fuse.ReleaseIn) { fs.dirs.remove(in.Fh) }
+func (fs *FS) ReleaseDir(in *fuse.ReleaseIn) {
+	if _, ok := fs.dirs.remove(in.Fh); ok {
+		fs.places.Add(-1)
+	}
+}

@@ -42,11 +42,12 @@ func (fs *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) f
 	case e.Kind() != catalog.Regular:
 		return fuse.Status(syscall.ENXIO)
 	}
-	if fs.full() {
-		return fs.status("open", path, syscall.EMFILE)
+	if err := fs.takePlace(); err != nil {
+		return fs.status("open", path, err)
 	}
 	f, err := fs.open(ctx, path, ino, &e)
 	if err != nil {
+		fs.places.Add(-1)
 		return fs.status("open", path, err)
 	}
 	fs.stats.opens.Add(1)
@@ -57,6 +58,17 @@ func (fs *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) f
 		out.OpenFlags |= fuse.FOPEN_DIRECT_IO
 	}
 	return fuse.OK
+}
+
+// takePlace takes a place among what may be open at once; whoever closes it gives it
+// back. It is taken before anything is fetched, for the fetching needs descriptors
+// too.
+func (fs *FS) takePlace() error {
+	if n := fs.places.Add(1); fs.c.MaxOpen > 0 && n > int64(fs.c.MaxOpen) {
+		fs.places.Add(-1)
+		return syscall.EMFILE
+	}
+	return nil
 }
 
 func (fs *FS) open(ctx *opContext, path string, ino uint64, e *catalog.Entry) (*openFile, error) {
@@ -80,6 +92,7 @@ func (fs *FS) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	if !ok {
 		return
 	}
+	fs.places.Add(-1)
 	if f.file != nil {
 		f.file.Close()
 	}

@@ -102,6 +102,7 @@ type FS struct {
 	nodes  *nodes
 	files  handles[*openFile]
 	dirs   handles[*openDir]
+	places atomic.Int64 // taken by what is open or being opened
 	chunks *chunkCache
 	magic  []magic
 	start  time.Time

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -356,6 +357,69 @@ func TestMaxOpen(t *testing.T) {
 	r.fs.Release(r.none, &fuse.ReleaseIn{Fh: a})
 	if _, s := r.open("/f"); s != fuse.OK {
 		t.Errorf("open after a close: %v", s)
+	}
+}
+
+// TestMaxOpenAtOnce: opens that wait for servers count too.
+func TestMaxOpenAtOnce(t *testing.T) {
+	const limit, callers = 5, 50
+	var inside, most atomic.Int64
+	enough := make(chan struct{})
+	r := newRig(t, func(r *rig, c *Config) { r.file("/f", "x"); c.MaxOpen = limit })
+	r.objs.wait = func(context.Context) error {
+		if n := inside.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		<-enough
+		return nil
+	}
+	node := r.walk("/f").NodeId
+	got := make(chan fuse.Status, callers)
+	for range callers {
+		go func() {
+			var out fuse.OpenOut
+			got <- r.fs.Open(r.none, &fuse.OpenIn{InHeader: r.header(node)}, &out)
+		}()
+	}
+	for range callers - limit {
+		if s := <-got; s != fuse.Status(syscall.EMFILE) {
+			t.Errorf("got %v", s)
+		}
+	}
+	close(enough)
+	for range limit {
+		if s := <-got; s != fuse.OK {
+			t.Errorf("got %v", s)
+		}
+	}
+	if most.Load() > limit {
+		t.Errorf("%d files were being opened at once, want %d at most", most.Load(), limit)
+	}
+}
+
+// TestMaxOpenGivesBack: what fails to open takes no place.
+func TestMaxOpenGivesBack(t *testing.T) {
+	r := newRig(t, func(r *rig, c *Config) { r.file("/f", "x"); r.dir("/d"); c.MaxOpen = 1 })
+	r.objs.wait = func(context.Context) error { return errors.New("no server") }
+	for range 3 {
+		if _, s := r.open("/f"); s != fuse.EIO {
+			t.Errorf("got %v", s)
+		}
+	}
+	r.objs.wait = nil
+	var out fuse.OpenOut
+	for range 3 {
+		if s := r.fs.OpenDir(r.none, &fuse.OpenIn{InHeader: r.header(r.walk("/d").NodeId)}, &out); s != fuse.OK {
+			t.Errorf("got %v", s)
+		}
+		if _, s := r.open("/f"); s != fuse.Status(syscall.EMFILE) {
+			t.Errorf("got %v", s)
+		}
+		r.fs.ReleaseDir(&fuse.ReleaseIn{Fh: out.Fh})
+		r.fs.ReleaseDir(&fuse.ReleaseIn{Fh: out.Fh}) // no place for a handle that is gone
+	}
+	if _, s := r.open("/f"); s != fuse.OK {
+		t.Errorf("got %v", s)
 	}
 }
 
