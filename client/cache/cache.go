@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -149,22 +150,32 @@ func (c *Cache) rename(from, to string) error {
 }
 
 // Get opens the content of an object for reading, which the caller closes. size is
-// the bytes it must have, negative if that is not known; an object of another size
-// is removed. Absent objects give an error that matches [fs.ErrNotExist].
+// the bytes it must have, negative if that is not known; an object of another size,
+// or one that others can write, is removed. Absent objects give an error that matches [fs.ErrNotExist].
 func (c *Cache) Get(h object.Hash, size int64) (*os.File, int64, error) {
 	f, err := c.open(name(h), unix.O_RDONLY)
 	if err != nil {
 		return nil, 0, err
 	}
 	fi, err := f.Stat()
-	if err == nil && !(fi.Mode().IsRegular() && (size < 0 || fi.Size() == size)) {
+	switch {
+	case err != nil:
+	case !fi.Mode().IsRegular() || size >= 0 && fi.Size() != size:
 		err = c.drop(h, f.Name(), "wrong size")
+	case !isOurs(fi):
+		err = c.drop(h, f.Name(), "others may have written it")
 	}
 	if err != nil {
 		f.Close()
 		return nil, 0, err
 	}
 	return f, fi.Size(), nil
+}
+
+// isOurs reports whether nobody else could write a file.
+func isOurs(fi os.FileInfo) bool {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid() && fi.Mode().Perm()&0o022 == 0
 }
 
 // GetVerified is Get for objects that were created with a digest: one whose content
@@ -175,18 +186,34 @@ func (c *Cache) GetVerified(h object.Hash) (*os.File, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	want, err := c.readSum(h)
-	if errors.Is(err, fs.ErrNotExist) {
+	ok, err := c.fits(h, f, size)
+	if err == nil && ok {
 		return f, size, nil
 	}
-	if err == nil {
-		sum := sha256.New()
-		if _, err = io.Copy(sum, io.NewSectionReader(f, 0, size)); err == nil && hex.EncodeToString(sum.Sum(nil)) == want {
-			return f, size, nil
-		}
-	}
 	f.Close()
+	if err != nil {
+		return nil, 0, err // nothing is known against the object
+	}
 	return nil, 0, c.drop(h, f.Name(), "damaged content")
+}
+
+// fits reports whether the content of an object has the digest that was recorded, if
+// one was.
+func (c *Cache) fits(h object.Hash, f *os.File, size int64) (bool, error) {
+	want, err := c.readSum(h)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case err == io.EOF, err == io.ErrUnexpectedEOF: // a crash took the digest
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, size)); err != nil {
+		return false, fmt.Errorf("verify cached object %v: %w", h, err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)) == want, nil
 }
 
 // readSum returns the SHA-256 of an object's content, in hex.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -156,6 +157,84 @@ func TestVerified(t *testing.T) {
 	f, _, err := c.GetVerified(h)
 	if err != nil {
 		t.Fatalf("without a digest: %v", err)
+	}
+	f.Close()
+}
+
+// TestForeignObjects: what others may have written is not believed, whatever let them
+// (a cache whose directories were open once).
+func TestForeignObjects(t *testing.T) {
+	for name, harm := range map[string]func(path string) error{
+		"group writable": func(p string) error { return os.Chmod(p, 0o660) },
+		"world writable": func(p string) error { return os.Chmod(p, 0o602) },
+		"of another": func(p string) error {
+			if os.Getuid() != 0 {
+				return os.Chmod(p, 0o622)
+			}
+			return os.Chown(p, 12345, 12345)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir() + "/c"
+			c := open(t, dir)
+			h := put(t, c, "content", false)
+			if err := harm(filepath.Join(dir, h.String()[:2], h.String()[2:])); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := c.Get(h, 7); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("got %v", err)
+			}
+			if got := files(t, dir); len(got) != 0 {
+				t.Errorf("left: %v", got)
+			}
+		})
+	}
+}
+
+// TestVerifiedWithoutDescriptors: an object that cannot be verified for want of
+// descriptors, or because its digest cannot be read, is not damaged.
+func TestVerifiedWithoutDescriptors(t *testing.T) {
+	dir := t.TempDir() + "/c"
+	c := open(t, dir)
+	h := put(t, c, "content", true)
+	sum := filepath.Join(dir, "sums", h.String())
+	if err := errors.Join(os.Rename(sum, sum+"x"), os.Mkdir(sum, 0o700)); err != nil { // reading gives EISDIR
+		t.Fatal(err)
+	}
+	if _, _, err := c.GetVerified(h); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	if err := errors.Join(os.Remove(sum), os.Rename(sum+"x", sum)); err != nil {
+		t.Fatal(err)
+	}
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old) })
+	for spare := range uint64(4) {
+		f, err := os.Open(dir) // the lowest free descriptor
+		if err != nil {
+			t.Fatal(err)
+		}
+		limit := syscall.Rlimit{Cur: uint64(f.Fd()) + spare, Max: old.Max}
+		f.Close()
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := c.GetVerified(h)
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
+			t.Fatal(err)
+		}
+		if err == nil {
+			got.Close()
+		} else if !errors.Is(err, syscall.EMFILE) {
+			t.Errorf("with %d descriptors: %v", spare, err)
+		}
+	}
+	f, _, err := c.GetVerified(h)
+	if err != nil {
+		t.Fatalf("afterwards: %v", err)
 	}
 	f.Close()
 }

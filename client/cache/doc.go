@@ -16,7 +16,8 @@
 // The hash in a name is that of the stored, compressed bytes: it says nothing about
 // the content in the file, which cannot be verified by it. So the directory itself
 // must be trusted: it has to belong to us and be closed to the writes of others,
-// which [Open] checks on the descriptor through which everything below is reached.
+// which [Open] checks on the descriptor through which everything below is reached. Of
+// files the same is asked, so that nothing remains of a time when it was not so.
 // Against damage (a crash before data reached the disk, a bad disk), files are
 // checked by their size, which catalogs name; for catalogs and certificates, on
 // which all else rests, also by a digest of our own. What does not fit is removed
