@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -139,4 +140,67 @@ func TestOddPlaces(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Without a pid namespace the outer process inherits orphans that are none of its own:
+// those of processes that the caller had started before it executed the bundle.
+func TestMaskedProcSparesStrangers(t *testing.T) {
+	b, repo := quick(t)
+	needsMaskedProc(t, b)
+	dir := testenv.Dir(t)
+	flag, pidFile := filepath.Join(dir, "orphan"), filepath.Join(dir, "pid")
+	script := `(env -i sleep 600 >/dev/null 2>&1 & echo $! > "$1"; while ! [ -e "$2" ]; do sleep 0.01; done) &
+shift 2; exec "$@"`
+	cmd := masked(t, b, "/bin/sh", "-c", script, "sh", pidFile, flag, b.path, repo, "--",
+		"/bin/sh", "-c", `: > "$1"; setsid sleep 600 & sleep 0.3; exit 4`, "sh", flag)
+	r := b.finish(cmd)
+	if r.code != 4 {
+		t.Errorf("%d %q", r.code, r.stderr)
+	}
+	data, err := os.ReadFile(pidFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(trim(string(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, unix.SIGKILL); err != nil {
+		t.Errorf("the caller's own process: %v; want it alive", err)
+	}
+}
+
+// A warning that cannot be written does not end the run.
+func TestWarningNobodyReads(t *testing.T) {
+	b, repo := quick(t)
+	p := probe(t)
+	b.must(repo, "--", p, "exit", "0")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	defer w.Close()
+	file := filepath.Join(testenv.Dir(t), "count")
+	cmd := b.cmd(repo, "--", "/bin/sh", "-c", `exec "$1" count "$2" 2>/dev/null`, "sh", p, file)
+	cmd.Stderr = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for seen := time.Now().Add(10 * time.Second); time.Since(seen) < time.Second; time.Sleep(10 * time.Millisecond) {
+		for _, pid := range b.pids() { // clients, until they are given up
+			if name, _ := os.ReadFile("/proc/" + itoa(pid) + "/cmdline"); strings.Contains(string(name), "cvmfs2\x00-o") {
+				syscall.Kill(pid, syscall.SIGKILL)
+				if _, err := os.Stat(file + ".ready"); err == nil {
+					seen = time.Now()
+				}
+			}
+		}
+	}
+	syscall.Kill(cmd.Process.Pid, unix.SIGTERM)
+	cmd.Wait()
+	if !cmd.ProcessState.Success() {
+		t.Errorf("ended with %v; want the command's status 0", cmd.ProcessState)
+	}
+	b.gone(5 * time.Second)
 }

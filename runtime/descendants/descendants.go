@@ -7,9 +7,9 @@ package descendants
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,6 +43,10 @@ func parent(pid string) []byte {
 	if err != nil {
 		return nil
 	}
+	return statParent(data)
+}
+
+func statParent(data []byte) []byte {
 	i := bytes.LastIndexByte(data, ')')
 	if i < 0 {
 		return nil
@@ -54,42 +58,45 @@ func parent(pid string) []byte {
 	return f[1]
 }
 
+// limit is how long [KillAll] tries: a process that hangs in the kernel (its file server
+// is gone) dies only when that lets it go.
+const limit = 5 * time.Second
+
 // KillAll kills the children of this process, and what becomes its child when they
-// end, until none is left but those in keep. It reaps them.
-func KillAll(keep map[int]bool) {
-	for {
-		n := 0
+// end, until none is left, and reaps them. Those for which spare reports true it leaves
+// alone; nil spares none. It reports false when some did not end in time.
+func KillAll(spare func(pid int) bool) bool {
+	pause := 100 * time.Microsecond
+	for deadline := time.Now().Add(limit); ; {
+		left := false
 		for _, pid := range Children() {
-			if keep[pid] {
+			if spare != nil && spare(pid) {
 				continue
 			}
-			n++
+			left = true
 			unix.Kill(pid, unix.SIGKILL)
+			unix.Wait4(pid, nil, unix.WNOHANG, nil)
 		}
-		if n == 0 {
-			return
+		if !left {
+			return true
 		}
-		if len(keep) > 0 {
-			for _, pid := range Children() {
-				if !keep[pid] {
-					wait(pid)
-				}
-			}
-			continue
+		if time.Now().After(deadline) {
+			return false
 		}
-		wait(-1)
-		for {
-			if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != nil || pid <= 0 {
-				break
-			}
-		}
+		time.Sleep(pause)
+		pause = min(2*pause, 20*time.Millisecond)
 	}
 }
 
-func wait(pid int) {
-	for {
-		if _, err := unix.Wait4(pid, nil, 0, nil); !errors.Is(err, unix.EINTR) {
-			return
-		}
+// Stranger reports whether pid is in the same mount namespace as this process. A run's
+// processes are in one of their own and cannot leave it, so an orphan that is in ours
+// belongs to somebody else: to a process that our caller had started before it executed
+// us. A process that is ending is in none.
+func Stranger(pid int) bool {
+	theirs, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/mnt")
+	if err != nil {
+		return false
 	}
+	ours, err := os.Readlink("/proc/self/ns/mnt")
+	return err == nil && ours == theirs
 }

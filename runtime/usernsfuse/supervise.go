@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -37,6 +38,8 @@ func (r *run) supervise(pid int) (mode.Result, error) {
 			msgs <- m
 		}
 	}()
+	// a warning that nobody reads must not end the run
+	signal.Ignore(unix.SIGPIPE)
 	for {
 		select {
 		case sig := <-sigs:
@@ -51,19 +54,39 @@ func (r *run) supervise(pid int) (mode.Result, error) {
 			case plan.Stopped:
 				stopSelf(unix.Signal(m.Signal))
 			case plan.Ended:
-				wait(pid)
+				r.end(pid)
 				return mode.Result{Status: m.Status, Signal: syscall.Signal(m.Signal)}, nil
 			case plan.Failed:
-				wait(pid)
+				r.end(pid)
 				return mode.Result{}, m.Err()
 			}
 		}
 	}
 }
 
+// endLimit is how long init may take to end after its last word.
+const endLimit = 10 * time.Second
+
+// hangs is the warning about processes that outlive the run.
+const hangs = "a process of this run hangs in the kernel and does not end yet"
+
+// end reaps init, which ends when everything in its pid namespace has. A process that
+// hangs in the kernel, for a file server that is gone, must not keep the caller.
+func (r *run) end(pid int) unix.WaitStatus {
+	done := make(chan unix.WaitStatus, 1)
+	go func() { done <- wait(pid) }()
+	select {
+	case ws := <-done:
+		return ws
+	case <-time.After(endLimit):
+		r.job.Warn(hangs)
+		return unix.WaitStatus(unix.SIGKILL) // what has happened to it, or will
+	}
+}
+
 // initGone is the end of init without a word: somebody killed it, and so everything.
 func (r *run) initGone(pid int) (mode.Result, error) {
-	ws := wait(pid)
+	ws := r.end(pid)
 	if ws.Signaled() {
 		return mode.Result{Signal: ws.Signal()}, nil
 	}

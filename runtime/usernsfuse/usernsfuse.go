@@ -110,16 +110,19 @@ func mayMount() bool {
 // ended. Without a pid namespace init and we are subreapers and kill what is left.
 func (r *run) start(pidNS bool) (mode.Result, error) {
 	r.pidNS = pidNS
-	var keep map[int]bool
 	if !pidNS {
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			return mode.Result{}, exit.Wrap(exit.NoMode, fmt.Errorf("become a subreaper: %w", err))
 		}
-		keep = map[int]bool{}
+		keep := map[int]bool{}
 		for _, pid := range descendants.Children() {
 			keep[pid] = true // of a caller that executed us: not ours
 		}
-		defer descendants.KillAll(keep)
+		defer func() {
+			if !descendants.KillAll(func(pid int) bool { return keep[pid] || descendants.Stranger(pid) }) {
+				r.job.Warn(hangs)
+			}
+		}()
 	}
 	defer r.close()
 	if err := r.open(); err != nil {
