@@ -115,8 +115,8 @@ type FS struct {
 	stats struct{ opens, openDirs, ioErrors, lastIOError atomic.Int64 }
 }
 
-// maxChunks is how many descriptors of chunks are kept open when nobody reads
-// them.
+// maxChunks is how many descriptors of chunks are kept open when nobody reads them,
+// and at most an eighth of what may be open.
 const maxChunks = 32
 
 // New returns the file system. It fails when the top directory cannot be read.
@@ -125,11 +125,15 @@ func New(ctx context.Context, c Config) (*FS, error) {
 	if err != nil {
 		return nil, err
 	}
+	chunks := maxChunks
+	if c.MaxOpen > 0 {
+		chunks = min(chunks, max(c.MaxOpen/8, 1))
+	}
 	fs := &FS{
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
 		c:             c,
 		nodes:         newNodes(root.Inode),
-		chunks:        newChunkCache(maxChunks),
+		chunks:        newChunkCache(chunks),
 		start:         time.Now(),
 	}
 	fs.lists.by = map[uint64]*chunkList{}

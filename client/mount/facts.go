@@ -17,8 +17,13 @@ import (
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // reservedFiles is how many descriptors opened files leave for catalogs, chunks and
-// connections (CVMFS client, cvmfs.cc kNumReservedFd).
+// connections (CVMFS client, cvmfs.cc kNumReservedFd). Where there are few, opened
+// files get a quarter, as catalogs do.
 const reservedFiles = 512
+
+// maxConnections is how many downloads go on at once: each takes a connection and two
+// descriptors of the object.
+func maxConnections() int { return max(min(maxFiles()/16, 16), 1) }
 
 // fsConfig describes the file system.
 func (s *session) fsConfig() fusefs.Config {
@@ -31,7 +36,7 @@ func (s *session) fsConfig() fusefs.Config {
 		Xattrs:        visibility(o.Xattrs),
 		Facts:         s.facts(),
 		Attached:      r.tree.Attached,
-		MaxOpen:       max(maxFiles()-reservedFiles, maxFiles()/2),
+		MaxOpen:       max(maxFiles()-reservedFiles, maxFiles()/4),
 		Log:           s.log.Printf,
 		Usage: func() fusefs.Usage {
 			used, limit := r.cache.Usage()

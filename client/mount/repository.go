@@ -78,6 +78,7 @@ func (r *repository) open(ctx context.Context, s *session) error {
 	}
 	r.stratumOpts = stratum.FromConfig(s.cmd.Repository, func(key string) (string, bool) { return s.params.Get("CVMFS_" + key) })
 	r.stratumOpts.Log = log
+	r.stratumOpts.MaxConnections = maxConnections()
 	r.stratumOpts.IPv4Only = r.stratumOpts.IPv4Only || os.Getenv("CVMFS_IPV4_ONLY") != ""
 	r.stratumOpts.UserAgent = strings.TrimSpace("cvmfs Fuse " + CompatVersion + " " + os.Getenv("CERNVM_UUID"))
 	if r.stratum, err = stratum.New(r.stratumOpts); err != nil {
