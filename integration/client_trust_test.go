@@ -86,6 +86,50 @@ func TestClientTrust(t *testing.T) {
 	}
 }
 
+// TestClientBlacklist: a revision that the site refuses is not shown, whoever names it:
+// the server, the configuration, or what the cache remembers without its number.
+func TestClientBlacklist(t *testing.T) {
+	const fqrn = "black.example.org"
+	r := testrepo.New(fqrn)
+	r.Revision = 5
+	r.File("file", "hello\n")
+	pub, err := r.Publish(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns := newClientNS(t)
+	server := testrepo.Serve(t, pub)
+	c := newClientConf(t, ns.dir, fqrn, server.URL, pub.PublicKeyPEM)
+	list := filepath.Join(ns.dir, "blacklist")
+	writeOwned(t, list, []byte("<"+fqrn+" 5\n"))
+	bin := testenv.Binary(t, "cvmfs2")
+	mount := func(code int, changes ...string) {
+		t.Helper()
+		got := ns.run(bin, c.args(append(changes, "CVMFS_BLACKLIST="+list)...)...)
+		if got.code != code || code == 25 && !strings.Contains(got.stderr, "repository revision blacklisted") {
+			t.Fatalf("%q: %+v", changes, got)
+		}
+		if code == 0 {
+			ns.must("umount", c.mountPoint())
+		}
+	}
+	mount(0)
+	mount(0, "CVMFS_ROOT_HASH="+pub.Root.Hash)
+	writeOwned(t, list, []byte("<"+fqrn+" 6\n"))
+	mount(25)
+	mount(25, "CVMFS_ROOT_HASH="+pub.Root.Hash)
+	// A breadcrumb of old clients has no revision.
+	crumb := filepath.Join(c.vars["CVMFS_CACHE_BASE"], fqrn, "cvmfschecksum."+fqrn)
+	old, err := os.ReadFile(crumb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, _ := strings.Cut(string(old), "R")
+	writeOwned(t, crumb, []byte(before))
+	server.Close()
+	mount(25)
+}
+
 // TestClientDamage reads what is damaged behind a good root catalog: EIO, one line
 // in the log, and everything else stays readable.
 func TestClientDamage(t *testing.T) {

@@ -149,7 +149,7 @@ func (r *repository) openRoot(ctx context.Context, s *session, o fetch.Options) 
 		if err := load(h); err != nil {
 			return rootFailure(err)
 		}
-		return r.adoptRevision(ctx)
+		return r.adoptRevision(ctx, o.Verifier)
 	}
 	r.fetcher = fetch.New(o)
 	root, err := r.fetcher.Root(ctx, trust.Breadcrumb{})
@@ -173,6 +173,11 @@ func (r *repository) openRoot(ctx context.Context, s *session, o fetch.Options) 
 			return rootFailure(err)
 		}
 	}
+	if r.root.Revision == 0 { // a breadcrumb of upstream's older clients
+		if err := r.adoptRevision(ctx, o.Verifier); err != nil {
+			return err
+		}
+	}
 	if err := r.fetcher.Remember(r.root); err != nil {
 		s.log.Printf("failed to remember the root catalog for a start without network: %v", err)
 	}
@@ -180,14 +185,14 @@ func (r *repository) openRoot(ctx context.Context, s *session, o fetch.Options) 
 }
 
 // adoptRevision takes the revision from the root catalog when no manifest has said
-// it.
-func (r *repository) adoptRevision(ctx context.Context) error {
+// it, and holds it against the blacklist, which a manifest's was before.
+func (r *repository) adoptRevision(ctx context.Context, v *trust.Verifier) error {
 	info, err := r.tree.Info(ctx, "")
 	if err != nil {
 		return rootFailure(err)
 	}
 	r.root.Revision = info.Properties.Revision
-	return nil
+	return v.Blacklist.CheckRevision(v.Name, r.root.Revision)
 }
 
 // objects makes a fetcher the [fusefs.Objects] of a file system.
