@@ -7,7 +7,7 @@
 //
 // Nothing half-made is ever seen under the output's name: everything happens in a
 // directory of its own beside it, removed at the end, and the output appears by a
-// rename.
+// rename. What a killed build leaves is that directory, which a later one removes.
 package builder
 
 import (
@@ -68,20 +68,6 @@ func Dist(ctx context.Context, o Options) error {
 		}
 		return nil
 	})
-}
-
-// inside runs f with a private directory beside output, and removes that.
-func inside(output string, f func(tmp string) error) (err error) {
-	tmp, err := os.MkdirTemp(filepath.Dir(output), ".cvmfsbundle-*")
-	if err != nil {
-		return exit.Wrap(exit.Output, err)
-	}
-	defer func() {
-		if rerr := os.RemoveAll(tmp); rerr != nil && err == nil {
-			err = exit.Wrap(exit.Output, rerr)
-		}
-	}()
-	return f(tmp)
 }
 
 // A laid is what is known of a tree after it was made.

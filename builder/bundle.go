@@ -41,9 +41,20 @@ func Build(ctx context.Context, o Options) error {
 			ProfileHash: &hash, Epoch: l.epoch, Packages: l.packages,
 		}
 		o.say("packing")
-		_, err = pack.Pack(ctx, pack.Options{Dist: tree, Stub: bytes.NewReader(stub), Meta: meta, Output: o.Output})
-		return err
+		return packIn(ctx, tmp, o.Output, pack.Options{Dist: tree, Stub: bytes.NewReader(stub), Meta: meta})
 	})
+}
+
+// packIn makes a bundle in the directory tmp and renames it to output.
+func packIn(ctx context.Context, tmp, output string, o pack.Options) error {
+	o.Output = filepath.Join(tmp, "bundle")
+	if _, err := pack.Pack(ctx, o); err != nil {
+		return err
+	}
+	if err := os.Rename(o.Output, output); err != nil {
+		return exit.Wrap(exit.Output, err)
+	}
+	return nil
 }
 
 // PackOptions say what to pack.
@@ -76,8 +87,9 @@ func Pack(ctx context.Context, o PackOptions) error {
 	if o.Say != nil {
 		o.Say("packing %s for %s", o.Dist, d.Machine)
 	}
-	_, err = pack.Pack(ctx, pack.Options{Dist: o.Dist, Stub: bytes.NewReader(stub), Meta: meta, Output: o.Output})
-	return err
+	return inside(o.Output, func(tmp string) error {
+		return packIn(ctx, tmp, o.Output, pack.Options{Dist: o.Dist, Stub: bytes.NewReader(stub), Meta: meta})
+	})
 }
 
 // describe reads what a tree says of itself.
