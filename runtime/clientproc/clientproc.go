@@ -116,6 +116,8 @@ type Fork struct {
 	PidSpace []byte // 4 bytes that the kernel writes the client's pid to
 	PidTo    int    // descriptor that these are written to; -1: nowhere
 	Watch    int    // descriptor that hangs up when the starter is gone; -1: none
+
+	NoFile unix.Rlimit // RLIMIT_NOFILE of the client
 }
 
 // AddTo adds the steps that mount m and fork its client to t. It returns the index
@@ -158,6 +160,8 @@ func (m Mount) AddChild(t *rawfork.Table, c Client, f Fork) {
 		}
 	}
 	DefaultSignals(t)
+	// last: a low limit forbids the descriptors above it, and ours may be
+	t.Call("limit of open files", unix.SYS_PRLIMIT64, rawfork.Int(0), rawfork.Int(unix.RLIMIT_NOFILE), t.Words(f.NoFile.Cur, f.NoFile.Max), rawfork.Int(0)).Ignore()
 	t.Call("chdir /", unix.SYS_CHDIR, t.Str("/"))
 	t.Exec("execute "+c.Path(), unix.SYS_EXECVE, t.Str(c.Path()), t.Strv(c.Args(m.Repo, m.Debug)), t.Strv(c.Env))
 }

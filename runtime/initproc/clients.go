@@ -243,7 +243,7 @@ func (s *state) mountAndFork(c *client, output *os.File) (err error) {
 	}()
 	var t rawfork.Table
 	m := clientproc.Mount{Repo: c.Repo, Config: conf, Output: out, FuseFD: int(dev.Fd()), Debug: c.Debug}
-	m.AddChild(&t, s.client, clientproc.Fork{Null: s.p.Null, Foreign: s.p.Foreign, Watch: s.p.Control})
+	m.AddChild(&t, s.client, clientproc.Fork{Null: s.p.Null, Foreign: s.p.Foreign, Watch: s.p.Control, NoFile: s.p.Inherit.NoFile})
 	p, err := t.Start(0)
 	if err != nil {
 		return err

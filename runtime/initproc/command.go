@@ -44,7 +44,7 @@ func (s *state) start() error {
 			s.warn("the working directory %q cannot be entered (%v): the command starts in /", string(s.p.Dir), f.Err)
 		} else if !strings.HasPrefix(f.Name, execute) {
 			unix.Wait4(pid, nil, 0, nil)
-			return exit.Errorf(exit.Unclassified, "start the command: %w", f)
+			return cannotStart(f)
 		}
 	}
 	s.command = pid
@@ -56,6 +56,7 @@ func (s *state) start() error {
 const (
 	execute    = "execute "
 	chdir      = "chdir"
+	commandNS  = "make a user namespace for the command"
 	unexecuted = "no such command"
 )
 
@@ -65,7 +66,7 @@ func (s *state) exec(paths, argv []string) (int, []*rawfork.StepError, error) {
 	p := s.p
 	t.Call("death signal", unix.SYS_PRCTL, rawfork.Int(unix.PR_SET_PDEATHSIG), rawfork.Int(unix.SIGKILL))
 	if p.UserNS {
-		t.Call("user namespace of the command", unix.SYS_UNSHARE, rawfork.Int(unix.CLONE_NEWUSER))
+		t.Call(commandNS, unix.SYS_UNSHARE, rawfork.Int(unix.CLONE_NEWUSER))
 		maps.Add(&t, p.UID, 0, p.GID, 0)
 		// a change of credentials takes the death signal away (prctl(2))
 		t.Call("death signal", unix.SYS_PRCTL, rawfork.Int(unix.PR_SET_PDEATHSIG), rawfork.Int(unix.SIGKILL))
@@ -140,6 +141,15 @@ func cannotExecute(name string, fails []*rawfork.StepError) error {
 		cause = errors.New("command not found")
 	}
 	return &exit.Error{Code: code, Err: fmt.Errorf("execute %q: %w", name, cause)}
+}
+
+// cannotStart is the error for a command whose process could not be made ready.
+func cannotStart(f *rawfork.StepError) error {
+	if f.Name == commandNS && (f.Err == unix.ENOSPC || f.Err == unix.EUSERS) {
+		return exit.Errorf(exit.NoMode, "%w (the limit of user namespaces is reached)", f).
+			Hint("ask the administrator for: sysctl user.max_user_namespaces=15000")
+	}
+	return exit.Errorf(exit.NoMode, "start the command: %w", f)
 }
 
 // pathVar returns PATH of env; without one the default of execvp(3).

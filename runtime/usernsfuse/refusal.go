@@ -41,7 +41,7 @@ func userNSAnswers(errno syscall.Errno) []string {
 		return []string{"the kernel was built or booted without user namespaces",
 			"on EL 7: boot with user_namespace.enable=1 and set sysctl user.max_user_namespaces=15000"}
 	}
-	return nil
+	return processAnswers(errno)
 }
 
 // explain turns the first failed step of the child into an error.
@@ -53,6 +53,8 @@ func (m *marks) explain(f *rawfork.StepError, pidNS bool) error {
 		return refusal("open /dev/fuse", f.Err, fuseAnswers(f.Err)...)
 	case m.mount[f.Step] != "":
 		return refusal("mount a fuse file system in a user namespace", f.Err, mountAnswers(f.Err)...)
+	case f.Name == "fork":
+		return refusal("start a client", f.Err, processAnswers(f.Err)...)
 	case strings.HasPrefix(f.Name, "execute "):
 		return exit.Errorf(exit.Mount, "start the client: %w", f)
 	case strings.Contains(f.Name, "/proc/self/"):
@@ -61,6 +63,26 @@ func (m *marks) explain(f *rawfork.StepError, pidNS bool) error {
 		return refusal(f.Name, f.Err, restrictedAnswers()...)
 	}
 	return refusal(f.Name, f.Err)
+}
+
+// short is the error of a run that the caller's own limits do not allow.
+func short(err error) error {
+	switch {
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.EINVAL): // EINVAL: fcntl(2), F_DUPFD
+		return exit.Errorf(exit.NoMode, "%w", err).Hint("raise the limit of open files: ulimit -n 1024")
+	}
+	return exit.Wrap(exit.NoMode, err)
+}
+
+// processAnswers is about a fork that failed (fork(2)).
+func processAnswers(errno syscall.Errno) []string {
+	switch errno {
+	case unix.EAGAIN:
+		return []string{"the limit of processes is reached", "raise it: ulimit -u; a batch system or a container may set one of its own"}
+	case unix.ENOMEM:
+		return []string{"there is not enough memory for another process"}
+	}
+	return nil
 }
 
 func fuseAnswers(errno syscall.Errno) []string {

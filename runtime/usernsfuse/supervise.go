@@ -25,6 +25,7 @@ var forwarded = []os.Signal{
 // supervise passes signals on until init tells how the command ended, then reaps init.
 func (r *run) supervise(pid int) (mode.Result, error) {
 	sigs := make(chan os.Signal, 64)
+	signal.Ignore(unix.SIGQUIT) // had its default so far, behind the Go runtime's back
 	signal.Notify(sigs, forwarded...)
 	defer signal.Stop(sigs)
 	msgs := make(chan plan.Message)

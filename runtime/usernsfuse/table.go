@@ -117,8 +117,6 @@ func (r *run) table() (*rawfork.Table, *marks, error) {
 	layout.NewProc = r.pidNS
 	t.Call("umask", unix.SYS_UMASK, rawfork.Int(0o022)) // also for the directories of the layout
 	m := &marks{proc: layout.AddTo(t).Proc, mount: map[int]string{}}
-	limit := r.job.Inherit.NoFile
-	t.Call("limit of open files", unix.SYS_PRLIMIT64, rawfork.Int(0), rawfork.Int(unix.RLIMIT_NOFILE), t.Words(limit.Cur, limit.Max), rawfork.Int(0)).Ignore()
 	client := clientproc.New(r.job.Dist, r.job.Env)
 	watch := -1
 	if !r.pidNS {
@@ -126,7 +124,7 @@ func (r *run) table() (*rawfork.Table, *marks, error) {
 	}
 	for i, c := range r.confs {
 		mount := clientproc.Mount{Repo: c.Repo, Dir: "/cvmfs/" + c.Repo, Config: r.configs[i], Output: r.outTo[i], FuseFD: r.fuse[i], Debug: c.Debug, DefaultPermissions: c.Checks}
-		step := mount.AddTo(t, client, clientproc.Fork{Null: int(r.null.Fd()), Foreign: r.foreign, PidSpace: make([]byte, 4), PidTo: int(r.pidsTo.Fd()), Watch: watch})
+		step := mount.AddTo(t, client, clientproc.Fork{Null: int(r.null.Fd()), Foreign: r.foreign, PidSpace: make([]byte, 4), PidTo: int(r.pidsTo.Fd()), Watch: watch, NoFile: r.job.Inherit.NoFile})
 		m.mount[step] = c.Repo
 	}
 	if err := r.writePlan(); err != nil {

@@ -57,13 +57,16 @@ func (Driver) Run(ctx context.Context, job *mode.Job) (mode.Result, error) {
 	case job.ConfigRepo != "":
 		first, pending = job.Repos[:1], job.Repos[1:]
 	}
-	confs, err := load(ctx, job, first)
-	if err != nil {
-		return mode.Result{}, err
-	}
 	foreign, err := clientproc.Foreign()
 	if err != nil {
 		return mode.Result{}, exit.Wrap(exit.NoMode, fmt.Errorf("look at the open descriptors: %w", err))
+	}
+	if n := atOnce(job.Inherit.NoFile.Max, len(foreign)); n < len(first) {
+		first, pending = first[:n], append(first[n:len(first):len(first)], pending...)
+	}
+	confs, err := load(ctx, job, first)
+	if err != nil {
+		return mode.Result{}, err
 	}
 	r := run{job: job, layout: layout, confs: confs, pending: pending, foreign: foreign, userNS: !mayMount(), control: -1}
 	res, err := r.start(true)
@@ -73,6 +76,13 @@ func (Driver) Run(ctx context.Context, job *mode.Job) (mode.Result, error) {
 		res, err = r.start(false)
 	}
 	return res, err
+}
+
+// atOnce returns how many clients may be started before init, at least one: each takes
+// some of the descriptors that limit allows. The others are started by init.
+func atOnce(limit uint64, foreign int) int {
+	const ours, each = 32, 5
+	return max(1, (int(min(limit, 1<<20))-foreign-ours)/each)
 }
 
 // load evaluates the configurations that can be had before anything is mounted.
@@ -126,7 +136,7 @@ func (r *run) start(pidNS bool) (mode.Result, error) {
 	}
 	defer r.close()
 	if err := r.open(); err != nil {
-		return mode.Result{}, exit.Wrap(exit.NoMode, err)
+		return mode.Result{}, short(err)
 	}
 	t, marks, err := r.table()
 	if err != nil {
