@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cvmfsbundle/cvmfsbundle/internal/testenv"
+	"github.com/cvmfsbundle/cvmfsbundle/internal/testrepo"
 )
 
 // P6: signals that a job-control shell or a daemon ignores stay ignored, those that the
@@ -115,13 +117,21 @@ func TestUmaskOfCaller(t *testing.T) {
 	}
 }
 
-// Places with odd names.
+// Places with odd names: the run works, or says what to do where a client's
+// configuration cannot carry the path.
 func TestOddPlaces(t *testing.T) {
 	b, repo := quick(t)
 	p := probe(t)
-	for _, name := range []string{"new\nline", "\xff\xfe", "col:on;semi", "[a]*?", `quo"te`, `quo'te`, `ba\ck`, "per%cent", " lead", "tab\t", "# hash", "$HOME", "-x", "a,b=c"} {
-		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join(b.dir, name)
+	tests := []struct {
+		name string
+		code int
+	}{
+		{"\xff\xfe", 0}, {"col:on;semi", 0}, {"[a]*?", 0}, {`quo"te`, 0}, {`quo'te`, 0}, {`ba\ck`, 0}, {"per%cent", 0},
+		{" lead", 0}, {"tab\t", 0}, {"$HOME", 0}, {"-x", 0}, {"a,b=c", 0}, {"new\nline", 10}, {"# hash", 10}, {"\x01", 10},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := filepath.Join(b.dir, tt.name)
 			if err := os.Mkdir(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -131,14 +141,122 @@ func TestOddPlaces(t *testing.T) {
 				t.Fatal(err)
 			}
 			other := &bundle{t: t, path: path, dir: b.dir, marker: b.marker}
-			cmd := other.cmd(repo, "--", p, "cat", "/cvmfs/"+repo+"/README", "cwd")
-			cmd.Dir = dir
-			r := other.finish(cmd)
-			t.Logf("%d %q %q", r.code, r.stdout, r.stderr)
-			if r.code != 0 || r.stdout != "hello from "+repo+"\n"+dir+" <nil>\n" {
-				t.Errorf("%d %q %q", r.code, r.stdout, r.stderr)
+			run := func(env string) result {
+				cmd := other.cmd(repo, "--", p, "cat", "/cvmfs/"+repo+"/README", "cwd")
+				cmd.Dir = dir
+				cmd.Env = append(cmd.Env, env)
+				return other.finish(cmd)
+			}
+			want := "hello from " + repo + "\n" + dir + " <nil>\n"
+			r := run("A=b")
+			if tt.code != 0 {
+				if r.code != tt.code || !strings.HasPrefix(r.stderr, "cvmfsexec: error: the tree lies in ") || !strings.Contains(r.stderr, "hint: move the file, or set CVMFSEXEC_DIR") {
+					t.Errorf("%d %q %q", r.code, r.stdout, r.stderr)
+				}
+				r = run("CVMFSEXEC_DIR=" + filepath.Join(b.dir, "other"))
+			}
+			if r.code != 0 || r.stdout != want {
+				t.Errorf("%d %q %q; want %q", r.code, r.stdout, r.stderr, want)
 			}
 		})
+	}
+}
+
+// Many repositories under low limits of open files: soft limits are no limit for us, and
+// what cannot be is said with its remedy.
+func TestLimitOfOpenFiles(t *testing.T) {
+	needsMode3(t)
+	testenv.Needs(t, testenv.Tool("prlimit", "util-linux"))
+	var pubs []*testrepo.Published
+	var names []string
+	keys := map[string][]byte{}
+	for i := range 20 {
+		repo := testrepo.New(fmt.Sprintf("r%d.example.org", i))
+		repo.File("README", "hello\n")
+		pub, err := repo.Publish(filepath.Join(t.TempDir(), "repo"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := fmt.Sprintf("r%d.example.org", i)
+		pubs, names, keys[name] = append(pubs, pub), append(names, name), pub.PublicKeyPEM
+	}
+	b := newBundle(t, testrepo.Serve(t, pubs...), keys)
+	p := probe(t)
+	for _, tt := range []struct {
+		limit string
+		code  int
+	}{
+		{"1024:4096", 0}, {"64:4096", 0}, {"64:64", 0}, {"20:20", 20},
+	} {
+		args := append([]string{"--nofile=" + tt.limit, b.path}, names...)
+		cmd := testenv.As(exec.Command("prlimit", append(args, "--", p, "inherited", "cat", "/cvmfs/"+names[19]+"/README")...))
+		cmd.Env = []string{b.marker.Env()}
+		r := b.finish(cmd)
+		switch {
+		case r.code != tt.code:
+			t.Errorf("limit %s: %d %q %q", tt.limit, r.code, r.stdout, r.stderr)
+		case r.code == 0 && !strings.HasSuffix(r.stdout, "nofile "+strings.ReplaceAll(tt.limit, ":", "/")+"\nhello\n"):
+			t.Errorf("limit %s: the command sees %q", tt.limit, r.stdout)
+		case r.code != 0 && !strings.Contains(r.stderr, "hint: raise the limit of open files: ulimit -n"):
+			t.Errorf("limit %s: %q", tt.limit, r.stderr)
+		}
+	}
+}
+
+// The machine allows one user namespace, but not the command's own inside.
+func TestOneUserNamespace(t *testing.T) {
+	testenv.Needs(t, testenv.RootUser, testenv.Tool("setpriv", "util-linux"))
+	b, repo := quick(t)
+	attr := &syscall.SysProcAttr{
+		Cloneflags:                 syscall.CLONE_NEWUSER,
+		UidMappings:                []syscall.SysProcIDMap{{Size: 65536}},
+		GidMappings:                []syscall.SysProcIDMap{{Size: 65536}},
+		GidMappingsEnableSetgroups: true,
+	}
+	r := b.finish(prepared(t, b, attr, "echo 1 > /proc/sys/user/max_user_namespaces", b.path, repo, "--", probe(t), "exit", "0"))
+	if r.code != 20 || !strings.Contains(r.stderr, "make a user namespace for the command: no space left on device (the limit of user namespaces is reached)") || !strings.Contains(r.stderr, "user.max_user_namespaces") {
+		t.Errorf("%d %q", r.code, r.stderr)
+	}
+}
+
+// Ctrl-\ at any moment ends the run by that signal, without a word; where the caller
+// ignores a signal it does nothing.
+func TestQuitWhileStarting(t *testing.T) {
+	b, repo := quick(t)
+	for i := range 16 {
+		if err := os.RemoveAll(filepath.Join(b.dir, ".cvmfsexec")); err != nil {
+			t.Fatal(err)
+		}
+		cmd := b.cmd(repo, "--", "/bin/sleep", "600")
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(i) * 4 * time.Millisecond)
+		cmd.Process.Signal(unix.SIGQUIT)
+		cmd.Wait()
+		if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); !ws.Signaled() || ws.Signal() != unix.SIGQUIT || stderr.Len() > 0 {
+			t.Errorf("after %d ms: %v %.300q", i*4, cmd.ProcessState, stderr.String())
+		}
+		b.gone(5 * time.Second)
+
+		os.RemoveAll(filepath.Join(b.dir, ".cvmfsexec"))
+		cmd = testenv.As(exec.Command("/bin/sh", "-c", `trap "" QUIT TERM; exec "$@"`, "sh", b.path, repo, "--", "/bin/sleep", "0.2"))
+		cmd.Env = []string{b.marker.Env()}
+		stderr.Reset()
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(i+2) * 4 * time.Millisecond)
+		cmd.Process.Signal(unix.SIGQUIT)
+		cmd.Process.Signal(unix.SIGTERM)
+		cmd.Wait()
+		if !cmd.ProcessState.Success() || stderr.Len() > 0 {
+			t.Errorf("ignored, after %d ms: %v %.300q", i*4+8, cmd.ProcessState, stderr.String())
+		}
+		b.gone(5 * time.Second)
 	}
 }
 

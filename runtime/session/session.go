@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -62,6 +63,7 @@ func Main(args []string) int {
 	}
 	runtime.LockOSThread() // children die with the main thread, see package rawfork
 	s := session{inherit: inherit.Read(), stdout: os.Stdout, stderr: os.Stderr}
+	defaults(s.inherit.Ignored)
 	res, err := s.run(args[1:])
 	code := s.report(res, err)
 	if err == nil && res.Signal != 0 {
@@ -69,6 +71,19 @@ func Main(args []string) int {
 		return 128 + int(res.Signal)
 	}
 	return code
+}
+
+// defaults gives signals the effect that they have on any program, until the command
+// runs: the Go runtime would print its stacks at SIGQUIT and end by SIGTERM and SIGPIPE
+// also where the caller ignores them. ignored has bit n-1 set for signal n.
+func defaults(ignored uint64) {
+	for _, sig := range []unix.Signal{unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE} {
+		if ignored&(1<<(sig-1)) != 0 {
+			signal.Ignore(sig)
+		} else if sig == unix.SIGQUIT {
+			rawsig.Default(sig)
+		}
+	}
 }
 
 type session struct {
@@ -174,6 +189,10 @@ func (s *session) job(ctx context.Context, place *unpack.Place) (*mode.Job, erro
 		Dist: place.Dist, NoExec: place.NoExec, State: place.State, Local: os.Getenv("CVMFSEXEC_LOCAL"), Set: s.line.Set,
 		Command: s.line.Command, Env: os.Environ(), Inherit: s.inherit, Debug: s.line.Debug, Warn: s.warn,
 	}
+	if bad := strings.IndexFunc(j.Dist+j.State, cannotCarry); bad >= 0 {
+		return nil, exit.Errorf(exit.Config, "the tree lies in %q: a client cannot be given a path with a # or a control character", place.Base).
+			Hint("move the file, or set CVMFSEXEC_DIR to another directory")
+	}
 	if place.State != place.Base {
 		j.CacheBase, j.RunDir = place.Cache(), place.Run()
 	}
@@ -212,6 +231,9 @@ func (s *session) job(ctx context.Context, place *unpack.Place) (*mode.Job, erro
 	}
 	return j, nil
 }
+
+// cannotCarry reports whether a client's configuration cannot have r in a value.
+func cannotCarry(r rune) bool { return r == '#' || r < ' ' && r != '\t' || r == 0x7f }
 
 // report prints an error, writes the status file and returns the exit status.
 func (s *session) report(res mode.Result, err error) int {
