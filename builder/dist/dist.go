@@ -52,6 +52,9 @@ func Lay(ctx context.Context, dir string, o Options) error {
 	}
 	defer root.Close()
 	for _, p := range o.RPMs {
+		p.Prepare()
+	}
+	for _, p := range o.RPMs {
 		if _, err := p.Extract(ctx, root, buildID); err != nil {
 			return unpackError(p, err)
 		}

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/cavaliergopher/cpio"
-
-	"github.com/cvmfsbundle/cvmfsbundle/builder/compressed"
 )
 
 // Limits of one package's content. CVMFS with all its libraries has 100 files and
@@ -37,7 +35,7 @@ func (p *Package) Extract(ctx context.Context, root *os.Root, skip func(path str
 	if format := p.head.PayloadFormat(); format != "" && format != "cpio" {
 		return nil, badFormat("the payload is %q, not cpio", format)
 	}
-	r, err := compressed.Open(p.compressedPayload(), maxContent)
+	r, err := p.content()
 	if err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
 	}

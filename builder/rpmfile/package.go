@@ -14,6 +14,7 @@ import (
 
 	"github.com/cavaliergopher/rpm"
 
+	"github.com/cvmfsbundle/cvmfsbundle/builder/compressed"
 	"github.com/cvmfsbundle/cvmfsbundle/internal/evr"
 )
 
@@ -39,6 +40,8 @@ type Package struct {
 	head    *rpm.Package
 	raw     *headers
 	payload int64 // offset
+
+	ahead io.ReadCloser // the payload's content, being decompressed; nil: not begun
 }
 
 // NEVRA returns NAME-[EPOCH:]VERSION-RELEASE.ARCH.
@@ -88,7 +91,37 @@ func open(in io.ReaderAt) (*Package, error) {
 }
 
 // Close closes the file.
-func (p *Package) Close() error { return p.close() }
+func (p *Package) Close() error {
+	if p.ahead != nil {
+		p.ahead.Close()
+	}
+	return p.close()
+}
+
+// aheadBytes is how much of a package is decompressed before it is wanted.
+const aheadBytes = 16 << 20
+
+// Prepare begins to decompress the payload in the background, so that the packages
+// that are extracted after others need not be waited for. Errors come from
+// [Package.Extract].
+func (p *Package) Prepare() {
+	if p.ahead != nil {
+		return
+	}
+	if r, err := compressed.Open(p.compressedPayload(), maxContent); err == nil {
+		p.ahead = compressed.Ahead(r, aheadBytes)
+	}
+}
+
+// content returns the payload, decompressed: what Prepare has begun, if it was called
+// since.
+func (p *Package) content() (io.ReadCloser, error) {
+	if r := p.ahead; r != nil {
+		p.ahead = nil
+		return r, nil
+	}
+	return compressed.Open(p.compressedPayload(), maxContent)
+}
 
 // HasDigests reports whether the package carries digests of its header and of its
 // payload, as all since rpm 4.14 do.
