@@ -4,7 +4,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -118,6 +120,9 @@ func TestClientConformance(t *testing.T) {
 		// The helper mounts for an ordinary user in the initial namespace; it wants
 		// one that has a name.
 		testenv.Needs(t, testenv.DevFuse, testenv.Tool("fusermount3", "fuse3"))
+		if _, err := user.LookupId(strconv.Itoa(os.Getuid())); err != nil {
+			testenv.Skip(t, "needs a user with a name, for fusermount3: "+err.Error())
+		}
 		dir := testenv.Dir(t)
 		c := newClientConf(t, dir, fqrn, server.URL, pub.PublicKeyPEM)
 		as := func(cmd *exec.Cmd) *exec.Cmd {

@@ -70,10 +70,10 @@ func (r *repository) LoadCatalog(_ context.Context, h object.Hash, _ string) (Fi
 	return newMemFile(data, &r.open), err
 }
 
-// fixture unpacks a repository of shared/fixtures and returns its root hash.
+// fixture unpacks a repository of testdata/repos and returns its root hash.
 func fixture(t testing.TB, name string) (*repository, object.Hash) {
 	t.Helper()
-	archive := testenv.Shared(t, "fixtures", "repos", name+".tar.zst")
+	archive := filepath.Join(testenv.Root(), "testdata/repos", name+".tar.zst")
 	top := t.TempDir()
 	testenv.Untar(t, archive, top)
 	r := &repository{dir: filepath.Join(top, name)}
@@ -175,7 +175,7 @@ func TestFixtures(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				compareListing(t, tree, testenv.Shared(t, "fixtures", "repos", name+".expected.tsv"))
+				compareListing(t, tree, filepath.Join(testenv.Root(), "testdata/repos", name+".expected.tsv"))
 				if n := tree.Attached(); int64(n) != repo.open.Load() || watermark > 0 && n > watermark+2 {
 					t.Errorf("%d catalogs attached, %d open", n, repo.open.Load())
 				}

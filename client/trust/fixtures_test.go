@@ -37,7 +37,7 @@ func (s served) Whitelist(context.Context) ([]byte, error) { return s.whitelist,
 func TestFixtures(t *testing.T) {
 	for _, name := range []string{"small.example.org", "shake.example.org", "cfg.example.org"} {
 		t.Run(name, func(t *testing.T) {
-			archive := testenv.Shared(t, "fixtures", "repos", name+".tar.zst")
+			archive := filepath.Join(testenv.Root(), "testdata/repos", name+".tar.zst")
 			dir := t.TempDir()
 			testenv.Untar(t, archive, dir)
 			if _, err := os.Stat(filepath.Join(dir, ".cvmfspublished")); err != nil {
@@ -51,7 +51,7 @@ func TestFixtures(t *testing.T) {
 				return data
 			}
 			manifest, whitelist := read(".cvmfspublished"), read(".cvmfswhitelist")
-			keys, err := LoadKeys([]string{testenv.Shared(t, "fixtures", "repos", name+".pub")})
+			keys, err := LoadKeys([]string{filepath.Join(testenv.Root(), "testdata/repos", name+".pub")})
 			if err != nil {
 				t.Fatal(err)
 			}

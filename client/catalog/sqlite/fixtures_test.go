@@ -22,7 +22,7 @@ func TestFixtureCatalogs(t *testing.T) {
 		"properties":       {"key", "value"},
 	}
 	for _, repo := range []string{"small.example.org", "shake.example.org", "cfg.example.org"} {
-		archive := testenv.Shared(t, "fixtures", "repos", repo+".tar.zst")
+		archive := filepath.Join(testenv.Root(), "testdata/repos", repo+".tar.zst")
 		dir := t.TempDir()
 		testenv.Untar(t, archive, dir)
 		catalogs, err := filepath.Glob(filepath.Join(dir, repo, "data", "*", "*C"))
