@@ -5,6 +5,7 @@ import "strings"
 // scrub returns env without the variables that change how a program is loaded or how
 // its language runtime behaves, and without proxy settings other than http_proxy,
 // which the client reads for an "auto" proxy (CVMFS documentation, CVMFS_HTTP_PROXY).
+// X509_USER_PROXY is a credential, whatever its name looks like.
 // What remains serves the variant symbolic links of repositories, $(NAME).
 func scrub(env []string) []string {
 	out := make([]string, 0, len(env)+2)
@@ -25,8 +26,10 @@ func dropped(name string) bool {
 	}
 	switch name {
 	case "BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "IFS", "GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH", "NLSPATH",
-		"RESOLV_HOST_CONF", "HOSTALIASES", "CVMFS_LIBRARY_PATH", "http_proxy":
-		return name != "http_proxy"
+		"RESOLV_HOST_CONF", "HOSTALIASES", "CVMFS_LIBRARY_PATH":
+		return true
+	case "http_proxy", "X509_USER_PROXY":
+		return false
 	}
 	return strings.HasSuffix(strings.ToLower(name), "_proxy")
 }
