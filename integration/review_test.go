@@ -105,13 +105,16 @@ wait; exit 7`
 func TestUmaskOfCaller(t *testing.T) {
 	b, repo := quick(t)
 	p := probe(t)
-	b.must(repo, "--", p, "exit", "0")
-	for _, mask := range []int{0o777, 0o577, 0o077, 0} {
+	for _, mask := range []int{0o777, 0o777, 0o577, 0o077, 0} {
+		if mask != 0o577 { // also a first start
+			os.RemoveAll(filepath.Join(b.dir, ".cvmfsexec"))
+		}
 		old := syscall.Umask(mask)
 		cmd := b.cmd(repo, "--", p, "ids", "cat", "/cvmfs/"+repo+"/README", "ls", "/cvmfs")
 		r := b.finish(cmd)
 		syscall.Umask(old)
-		if !strings.Contains(r.stdout, "hello from "+repo+"\n\""+repo+"\"\n") || r.code != 0 {
+		want := fmt.Sprintf("%d %d %d\nhello from %s\n%q\n", testenv.UID(), testenv.GID(), mask, repo, repo)
+		if r.stdout != want || r.code != 0 || r.stderr != "" {
 			t.Errorf("umask %#o: %d %q %q", mask, r.code, r.stdout, r.stderr)
 		}
 	}

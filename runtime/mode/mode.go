@@ -56,6 +56,7 @@ type Job struct {
 	Env     []string // of the command
 	Dir     string   // its working directory
 	Inherit inherit.State
+	Umask   int // of the command
 	Debug   bool
 
 	Warn func(text string) // a line for the user

@@ -63,6 +63,9 @@ func Main(args []string) int {
 	}
 	runtime.LockOSThread() // children die with the main thread, see package rawfork
 	s := session{inherit: inherit.Read(), stdout: os.Stdout, stderr: os.Stderr}
+	// what we make has to be ours to use, whatever the command is not to have
+	s.umask = unix.Umask(0o077)
+	unix.Umask(s.umask &^ 0o700)
 	defaults(s.inherit.Ignored)
 	res, err := s.run(args[1:])
 	code := s.report(res, err)
@@ -88,6 +91,7 @@ func defaults(ignored uint64) {
 
 type session struct {
 	inherit inherit.State
+	umask   int // the caller's
 	stdout  io.Writer
 	stderr  io.Writer
 	line    *cmdline.Line
@@ -187,7 +191,7 @@ func (s *session) where(opts unpack.Options) error {
 func (s *session) job(ctx context.Context, place *unpack.Place) (*mode.Job, error) {
 	j := &mode.Job{
 		Dist: place.Dist, NoExec: place.NoExec, State: place.State, Local: os.Getenv("CVMFSEXEC_LOCAL"), Set: s.line.Set,
-		Command: s.line.Command, Env: os.Environ(), Inherit: s.inherit, Debug: s.line.Debug, Warn: s.warn,
+		Command: s.line.Command, Env: os.Environ(), Inherit: s.inherit, Umask: s.umask, Debug: s.line.Debug, Warn: s.warn,
 	}
 	if bad := strings.IndexFunc(j.Dist+j.State, cannotCarry); bad >= 0 {
 		return nil, exit.Errorf(exit.Config, "the tree lies in %q: a client cannot be given a path with a # or a control character", place.Base).

@@ -133,7 +133,7 @@ func (r *run) table() (*rawfork.Table, *marks, error) {
 	for _, fd := range r.passed() {
 		t.Call("pass a descriptor", unix.SYS_FCNTL, rawfork.Int(fd), rawfork.Int(unix.F_SETFD), rawfork.Int(0))
 	}
-	t.Call("umask", unix.SYS_UMASK, rawfork.Int(umask()))
+	t.Call("umask", unix.SYS_UMASK, rawfork.Int(r.job.Umask))
 	planFD := strconv.Itoa(int(r.planFile.Fd()))
 	argv := t.Strv([]string{plan.InitName, planFD})
 	env := t.Strv(nil)
@@ -141,13 +141,6 @@ func (r *run) table() (*rawfork.Table, *marks, error) {
 	// before Linux 3.19 there is no execveat
 	t.Exec("execute init", unix.SYS_EXECVE, t.Str(fmt.Sprintf("/proc/self/fd/%d", r.self.Fd())), argv, env)
 	return t, m, nil
-}
-
-// umask returns the umask, which can only be read by setting it.
-func umask() int {
-	m := unix.Umask(0o022)
-	unix.Umask(m)
-	return m
 }
 
 // passed are the descriptors that init gets.
