@@ -365,7 +365,7 @@ func TestMaxOpenAtOnce(t *testing.T) {
 	const limit, callers = 5, 50
 	var inside, most atomic.Int64
 	enough := make(chan struct{})
-	r := newRig(t, func(r *rig, c *Config) { r.file("/f", "x"); c.MaxOpen = limit })
+	r := newRig(t, func(r *rig, c *Config) { r.file("/f", "x"); c.MaxOpen, c.Log = limit, nil })
 	r.objs.wait = func(context.Context) error {
 		if n := inside.Add(1); n > most.Load() {
 			most.Store(n)
