@@ -2,6 +2,7 @@ package cmdline
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,4 +49,32 @@ func TestParse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Any words are a line or a usage error, and what comes after -- is the command as it
+// stands.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"a.b\x00--\x00ls", "-vN", "-Nm\x00x\x00--", "--set\x00A=b\x00--", "--set=\x00--", "--mode=auto\x00--", "-\x00--", "--\x00--\x00-x", "-m\xff", "--debug=1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		args := strings.Split(s, "\x00")
+		l, err := Parse(args)
+		if err != nil {
+			if !errors.Is(err, ErrUsage) || l != nil {
+				t.Errorf("%q: %v, %v", args, l, err)
+			}
+			return
+		}
+		if n := len(l.Command); n > 0 && !cmp.Equal(l.Command, args[len(args)-n:]) {
+			t.Errorf("%q: command %q", args, l.Command)
+		}
+		seen := map[string]bool{}
+		for _, r := range l.Repos {
+			if seen[r] || strings.HasPrefix(r, "-") {
+				t.Errorf("%q: repositories %q", args, l.Repos)
+			}
+			seen[r] = true
+		}
+	})
 }
