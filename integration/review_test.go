@@ -325,3 +325,33 @@ func TestWarningNobodyReads(t *testing.T) {
 	}
 	b.gone(5 * time.Second)
 }
+
+// An interactive shell as the command takes the terminal and cannot give it back, since
+// the caller's process group has no number in its pid namespace. The run does that.
+func TestTerminalIsGivenBack(t *testing.T) {
+	b, repo := quick(t)
+	testenv.Needs(t, testenv.Tool("bash", "bash"))
+	b.must(repo, "--", probe(t), "exit", "0")
+	_, slave := pty(t)
+	file := filepath.Join(testenv.Dir(t), "out")
+	script := `"$@"; ps=$(cut -d" " -f5,8 /proc/$$/stat); echo "$ps" > "$0"`
+	cmd := testenv.As(exec.Command("/bin/sh", "-c", script, file, b.path, repo, "--", "bash", "--norc", "--noprofile", "-i", "-c", "sleep 0.05; exit 5"))
+	cmd.Env = []string{b.marker.Env(), "PATH=/usr/bin:/bin"}
+	attr := &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if cmd.SysProcAttr != nil {
+		attr.Credential = cmd.SysProcAttr.Credential
+	}
+	cmd.SysProcAttr = attr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	if err := cmd.Run(); err != nil {
+		t.Error(err)
+	}
+	b.gone(5 * time.Second)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := strings.Fields(string(data)); len(f) != 2 || f[0] != f[1] {
+		t.Errorf("process group and the terminal's: %q; want them equal", data)
+	}
+}

@@ -69,6 +69,8 @@ func (Driver) Run(ctx context.Context, job *mode.Job) (mode.Result, error) {
 		return mode.Result{}, err
 	}
 	r := run{job: job, layout: layout, confs: confs, pending: pending, foreign: foreign, userNS: !mayMount(), control: -1}
+	tty := foreground()
+	defer tty.takeBack()
 	res, err := r.start(true)
 	if errors.Is(err, errMaskedProc) {
 		// docker and kubernetes cover parts of /proc; then no new one can be mounted,
