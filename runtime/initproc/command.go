@@ -35,14 +35,17 @@ func (s *state) start() error {
 			return err
 		}
 	}
+	for _, f := range fails {
+		if f.Name == chdir {
+			s.warn("the working directory %q cannot be entered (%v): the command starts in /", string(s.p.Dir), f.Err)
+		}
+	}
 	if len(fails) > 0 && fails[len(fails)-1].Name == unexecuted {
 		unix.Wait4(pid, nil, 0, nil)
 		return cannotExecute(string(s.p.Command[0]), fails)
 	}
 	for _, f := range fails {
-		if f.Name == chdir {
-			s.warn("the working directory %q cannot be entered (%v): the command starts in /", string(s.p.Dir), f.Err)
-		} else if !strings.HasPrefix(f.Name, execute) {
+		if f.Name != chdir && !strings.HasPrefix(f.Name, execute) {
 			unix.Wait4(pid, nil, 0, nil)
 			return cannotStart(f)
 		}
