@@ -44,7 +44,8 @@ func TestChaosKill(t *testing.T) {
 		go func() { done <- cmd.Wait() }()
 		if ended := waitFor(done, time.Second); !ended {
 			// the client or the daemon was killed: the run goes on
-			if !strings.Contains(string(name), "cvmfs2") && !strings.Contains(string(name), "probe") {
+			// the daemon has no command line at the moment it is executed
+			if len(name) > 0 && !strings.Contains(string(name), "cvmfs2") && !strings.Contains(string(name), "probe") {
 				t.Errorf("seed %d: the run goes on without process %d %q", seed, victim, name)
 			}
 			cmd.Process.Kill()

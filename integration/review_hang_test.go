@@ -63,11 +63,11 @@ func TestHungProcessDoesNotKeepTheCaller(t *testing.T) {
 			b, repo := quick(t)
 			args := []string{b.path, repo, "--", "/bin/sh", "-c", `cat "$1/x" & while ! [ -e "$2" ]; do sleep 0.01; done; exit 3`, "sh", dir, filepath.Join(b.dir, "flag")}
 			cmd := b.cmd(args[1:]...)
+			cmd.Env = []string{b.marker.Env(), "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 			if way != "pid namespace" {
 				needsMaskedProc(t, b)
 				cmd = masked(t, b, args...)
 			}
-			cmd.Env = []string{b.marker.Env(), "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 			var stderr strings.Builder
 			cmd.Stderr = &stderr
 			cmd.WaitDelay = time.Second // the hanging process holds stderr
