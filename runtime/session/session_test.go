@@ -58,6 +58,32 @@ func TestStatusFile(t *testing.T) {
 	}
 }
 
+// Devices and pipes are written to and stay what they are.
+func TestStatusToPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeStatus(path, mode.Result{Status: 3}, 3, nil); !errors.Is(err, unix.ENXIO) {
+		t.Errorf("a pipe that nobody reads: %v; want ENXIO", err)
+	}
+	r, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := writeStatus(path, mode.Result{Status: 3}, 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	if n, err := r.Read(buf); string(buf[:n]) != `{"outcome":"ended","code":3}`+"\n" {
+		t.Errorf("%q, %v", buf[:n], err)
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode()&os.ModeNamedPipe == 0 {
+		t.Errorf("the pipe became %v, %v", st.Mode(), err)
+	}
+}
+
 func TestClientOf(t *testing.T) {
 	for text, want := range map[string]string{
 		"disttype: standard\nclient: builtin\n": "builtin",

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -24,7 +25,8 @@ type status struct {
 	Hints   []string `json:"hints,omitempty"`
 }
 
-// writeStatus writes the status file: a temporary file beside it, then a rename.
+// writeStatus writes the status file: a temporary file beside it, then a rename. A device
+// or a pipe is written to instead.
 func writeStatus(path string, res mode.Result, code exit.Code, err error) error {
 	st := status{Outcome: "ended", Code: int(code)}
 	if res.Signal != 0 {
@@ -37,12 +39,16 @@ func writeStatus(path string, res mode.Result, code exit.Code, err error) error 
 	if merr != nil {
 		return merr
 	}
+	data = append(data, '\n')
+	if st, serr := os.Stat(path); serr == nil && !st.Mode().IsRegular() && !st.IsDir() {
+		return writeSpecial(path, data)
+	}
 	f, terr := os.CreateTemp(filepath.Dir(path), ".status-*")
 	if terr != nil {
 		return terr
 	}
 	defer os.Remove(f.Name())
-	if _, werr := f.Write(append(data, '\n')); werr != nil {
+	if _, werr := f.Write(data); werr != nil {
 		f.Close()
 		return werr
 	}
@@ -50,6 +56,17 @@ func writeStatus(path string, res mode.Result, code exit.Code, err error) error 
 		return cerr
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// writeSpecial writes to something that is no regular file: /dev/null must stay what it
+// is, also when we are root. It does not wait for the reader of a pipe.
+func writeSpecial(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
 }
 
 // showConfig prints the configuration of a repository. The files of the configuration
