@@ -40,11 +40,11 @@ demo: all ## the main job on an embedded example
 	@$(GOBUILD) -o $(BIN)/demo ./integration/demo
 	@$(BIN)/demo -cvmfsbundle $(BIN)/cvmfsbundle
 
-test: ## everything, with small fixed seeds
+test: all ## everything, with small fixed seeds
 	scripts/setup-debian
 	scripts/test
 
-soak: ## the same tests with the large counts
+soak: all ## the same tests with the large counts
 	scripts/setup-debian
 	CVMFSBUNDLE_SOAK=1 scripts/test
 
