@@ -37,7 +37,8 @@ type client struct {
 const (
 	maxRestarts  = 20
 	restartPause = 200 * time.Millisecond
-	longLife     = time.Hour // a client that lived so long starts its count again
+	patience     = 10 * time.Second // how long a mount may take before people are told
+	longLife     = time.Hour        // a client that lived so long starts its count again
 )
 
 func (c *client) dir() string { return MountDir + "/" + c.Repo }
@@ -65,6 +66,7 @@ func (s *state) watch(c *client, output *os.File) {
 			return
 		}
 	}()
+	time.AfterFunc(patience, func() { s.events <- slow{c} })
 	if s.p.MountLimit > 0 && !c.ready {
 		time.AfterFunc(time.Duration(s.p.MountLimit)*time.Second, func() { s.events <- late{c} })
 	}
@@ -80,6 +82,14 @@ func (s *state) answered(c *client) error {
 		return nil
 	}
 	return s.proceed()
+}
+
+// slow says what a run is waiting for. A client that tries one server after the other
+// takes its time and says nothing meanwhile.
+func (s *state) slow(c *client) {
+	if !c.ready && s.byPID[c.pid] == c {
+		s.warn("still waiting for %s: its client has tried for %v; its log is %s/log/%s.log", c.Repo, patience, s.p.State, c.Repo)
+	}
 }
 
 // late is a client that has had its time: still running and not serving. When the

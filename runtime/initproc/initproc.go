@@ -58,6 +58,7 @@ type (
 	answered struct{ c *client }       // first statfs came back
 	refused  struct{ c *client }       // first statfs failed
 	late     struct{ c *client }       // a client did not answer in time
+	slow     struct{ c *client }       // it lets people wait
 	deliver  struct{ sig unix.Signal } // no witness: pass the signal on
 	again    struct{ c *client }       // time to start a client again
 	loaded   struct {                  // configurations are evaluated
@@ -173,6 +174,8 @@ func (s *state) event(e any) error {
 		time.AfterFunc(3*time.Second, func() { s.events <- late(e) })
 	case late:
 		return s.late(e.c)
+	case slow:
+		s.slow(e.c)
 	case again:
 		return s.restart(e.c)
 	case loaded:

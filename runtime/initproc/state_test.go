@@ -45,6 +45,26 @@ func sleeper(t *testing.T) *exec.Cmd {
 
 const killed = unix.WaitStatus(unix.SIGKILL)
 
+// What a run waits for is told, once the client has had some time and not after.
+func TestSlowClientIsTold(t *testing.T) {
+	s, c, outer := running(t)
+	if err := s.event(slow{c}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := plan.Receive(outer)
+	if want := "still waiting for a.example.org: its client has tried for 10s; its log is /state/log/a.example.org.log"; err != nil || m.Kind != plan.Warning || string(m.Text) != want {
+		t.Errorf("message %+v, %v; want %q", m, err, want)
+	}
+	c.ready = true
+	if err := s.event(slow{c}); err != nil {
+		t.Fatal(err)
+	}
+	unix.SetNonblock(outer, true)
+	if m, err := plan.Receive(outer); err == nil {
+		t.Errorf("told about a client that has answered: %+v", m)
+	}
+}
+
 // A client that answered and died before its answer was looked at counts once.
 func TestAnswerOfDeadClient(t *testing.T) {
 	s, c, _ := running(t)
