@@ -212,9 +212,6 @@ func parseError(p place, err error) error {
 // Calls returns how often Source has been called.
 func (e *Evaluator) Calls() int { return e.calls }
 
-// Name returns the real path of a path as configuration writes it.
-func (e *Evaluator) Name(p string) string { return e.trees.name(p) }
-
 // Get returns a variable's value; ok is false when it has none.
 func (e *Evaluator) Get(name string) (value string, ok bool) {
 	v := e.vars[name]

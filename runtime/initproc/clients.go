@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/cvmfsbundle/cvmfsbundle/internal/exit"
@@ -18,9 +17,6 @@ import (
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/rawfork"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/repoconf"
 )
-
-// MountDir is where repositories are mounted.
-const MountDir = "/cvmfs"
 
 // client is a repository's client process.
 type client struct {
@@ -41,7 +37,7 @@ const (
 	longLife     = time.Hour        // a client that lived so long starts its count again
 )
 
-func (c *client) dir() string { return MountDir + "/" + c.Repo }
+func (c *client) dir() string { return repoconf.MountDir + "/" + c.Repo }
 
 // watch registers a client that has just been started and waits for its first answer.
 func (s *state) watch(c *client, output *os.File) {
@@ -176,19 +172,10 @@ func (s *state) configure(repos []string) {
 
 // load evaluates the configurations of repositories, in parallel.
 func (s *state) load(ctx context.Context, repos []string) ([]plan.Client, error) {
-	confs := make([]plan.Client, len(repos))
-	g, ctx := errgroup.WithContext(ctx)
-	for i, repo := range repos {
-		g.Go(func() error {
-			var err error
-			confs[i], err = repoconf.Load(ctx, repoconf.Source{
-				Dist: string(s.p.Dist), State: string(s.p.State), ConfigRepo: s.p.ConfigRepo, Mounted: true,
-				Local: string(s.p.Local), Set: plan.Strings(s.p.Set), CacheBase: string(s.p.CacheBase), RunDir: string(s.p.RunDir), Env: plan.Strings(s.p.Env), NoFile: s.p.Inherit.NoFile.Max,
-			}, repo)
-			return err
-		})
-	}
-	return confs, g.Wait()
+	return repoconf.LoadAll(ctx, repoconf.Source{
+		Dist: string(s.p.Dist), State: string(s.p.State), ConfigRepo: s.p.ConfigRepo, Mounted: true, Local: string(s.p.Local), Set: plan.Strings(s.p.Set),
+		CacheBase: string(s.p.CacheBase), RunDir: string(s.p.RunDir), Env: plan.Strings(s.p.Env), NoFile: s.p.Inherit.NoFile.Max,
+	}, repos)
 }
 
 // mount starts the clients of several repositories.

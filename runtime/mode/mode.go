@@ -57,7 +57,6 @@ type Job struct {
 	Dir     string   // its working directory
 	Inherit inherit.State
 	Umask   int // of the command
-	Debug   bool
 
 	Warn func(text string) // a line for the user
 }

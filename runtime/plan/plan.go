@@ -92,7 +92,6 @@ type Plan struct {
 	CacheBase  Text     // the run's cache instead of what the configuration says; "" for that
 	RunDir     Text     // the run's directory of sockets; "" for the dist tree's
 	MountLimit int      // seconds that a mount may take
-	Debug      bool
 }
 
 // Client is a started client.

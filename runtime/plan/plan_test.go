@@ -53,7 +53,7 @@ func TestPlanRoundTrip(t *testing.T) {
 		Dist: "/d\xff", State: "/s\n", UserNS: true, PIDNS: true, UID: 7, GID: 8, Dir: "/\xfe", Command: Texts(odd), Env: Texts(odd),
 		Inherit: inherit.State{Known: true, Ignored: 1<<63 | 1, Mask: 1 << 62, NoFile: unix.Rlimit{Cur: 1 << 20, Max: unix.RLIM_INFINITY}},
 		Foreign: []int{3, 200}, Control: 10, PIDs: 11, Null: 12, ConfigRepo: "c.d", Started: []Client{{Repo: "a.b", Config: "A=b\n", Output: 13, Debug: true, Checks: true}},
-		Pending: []string{"e.f"}, Local: "/l", Set: Texts([]string{"A=\xff"}), CacheBase: "/c", RunDir: "/r", MountLimit: 300, Debug: true, NoExec: true, Sealed: "/",
+		Pending: []string{"e.f"}, Local: "/l", Set: Texts([]string{"A=\xff"}), CacheBase: "/c", RunDir: "/r", MountLimit: 300, NoExec: true, Sealed: "/",
 	}
 	f, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"context"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/cvmfsbundle/cvmfsbundle/internal/exit"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/config"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/plan"
@@ -26,13 +28,26 @@ type Source struct {
 	NoFile     uint64   // hard limit of open files
 }
 
+// MountDir is where mode 3 mounts repositories.
+const MountDir = "/cvmfs"
+
+// LoadAll evaluates the configurations of repositories in parallel.
+func LoadAll(ctx context.Context, s Source, repos []string) ([]plan.Client, error) {
+	confs := make([]plan.Client, len(repos))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, repo := range repos {
+		g.Go(func() error {
+			var err error
+			confs[i], err = Load(ctx, s, repo)
+			return err
+		})
+	}
+	return confs, g.Wait()
+}
+
 // Load evaluates the configuration of repo.
 func Load(ctx context.Context, s Source, repo string) (plan.Client, error) {
-	o := Options(s)
-	if s.Mounted && s.ConfigRepo != "" && s.ConfigRepo != repo {
-		o.ConfigRepoDir = "/cvmfs/" + s.ConfigRepo
-	}
-	c, err := config.ForRepo(ctx, o, repo)
+	c, err := config.ForRepo(ctx, Options(s, repo), repo)
 	if err != nil {
 		return plan.Client{}, exit.Wrap(exit.Config, err)
 	}
@@ -52,12 +67,17 @@ func isOff(s string) bool {
 	return false
 }
 
-// Options are those of package config for mode 3, where repositories lie at /cvmfs.
-func Options(s Source) config.Options {
-	return config.Options{
-		Dist: s.Dist, MountDir: "/cvmfs", ConfigRepo: s.ConfigRepo, LogDir: s.State + "/log",
+// Options are those of package config for repo, "" for none. The configuration
+// repository itself is configured without its own files: it may not be serving yet.
+func Options(s Source, repo string) config.Options {
+	o := config.Options{
+		Dist: s.Dist, MountDir: MountDir, ConfigRepo: s.ConfigRepo, LogDir: s.State + "/log",
 		CacheBase: s.CacheBase, RunDir: s.RunDir, NoFile: s.NoFile, Local: s.Local, Set: s.Set, Env: environment(s.Env),
 	}
+	if s.Mounted && s.ConfigRepo != "" && s.ConfigRepo != repo {
+		o.ConfigRepoDir = MountDir + "/" + s.ConfigRepo
+	}
+	return o
 }
 
 // environment returns the variables of env as a map. Names that no shell could have and

@@ -191,7 +191,7 @@ func (s *session) where(opts unpack.Options) error {
 func (s *session) job(ctx context.Context, place *unpack.Place) (*mode.Job, error) {
 	j := &mode.Job{
 		Dist: place.Dist, NoExec: place.NoExec, State: place.State, Local: os.Getenv("CVMFSEXEC_LOCAL"), Set: s.line.Set,
-		Command: s.line.Command, Env: os.Environ(), Inherit: s.inherit, Umask: s.umask, Debug: s.line.Debug, Warn: s.warn,
+		Command: s.line.Command, Env: os.Environ(), Inherit: s.inherit, Umask: s.umask, Warn: s.warn,
 	}
 	if bad := strings.IndexFunc(j.Dist+j.State, cannotCarry); bad >= 0 {
 		return nil, exit.Errorf(exit.Config, "the tree lies in %q: a client cannot be given a path with a # or a control character", place.Base).
@@ -211,7 +211,7 @@ func (s *session) job(ctx context.Context, place *unpack.Place) (*mode.Job, erro
 		j.Local = abs
 	}
 	var err error
-	if j.ConfigRepo, err = config.ConfigRepository(ctx, repoconf.Options(repoconf.Source{Dist: j.Dist, State: j.State, Local: j.Local, Set: j.Set, Env: j.Env})); err != nil {
+	if j.ConfigRepo, err = config.ConfigRepository(ctx, repoconf.Options(repoconf.Source{Dist: j.Dist, State: j.State, Local: j.Local, Set: j.Set, Env: j.Env}, "")); err != nil {
 		return nil, exit.Wrap(exit.Config, err)
 	}
 	if j.ConfigRepo != "" {

@@ -77,20 +77,16 @@ func (s *session) showConfig(ctx context.Context, j *mode.Job, repo string) erro
 		return exit.Errorf(exit.Unclassified, "%q is not a repository name", repo)
 	}
 	mounted := false
-	if dir := "/cvmfs/" + j.ConfigRepo + "/etc/cvmfs"; j.ConfigRepo != "" && j.ConfigRepo != repo {
+	if dir := repoconf.MountDir + "/" + j.ConfigRepo + "/etc/cvmfs"; j.ConfigRepo != "" && j.ConfigRepo != repo {
 		_, err := os.Stat(dir)
 		if mounted = err == nil; !mounted {
 			s.warn("the configuration repository " + j.ConfigRepo + " is not mounted here: what it says is missing below; run cvmfsexec -- " + os.Args[0] + " --showconfig " + repo + " to see it")
 		}
 	}
-	o := repoconf.Options(repoconf.Source{
-		Dist: j.Dist, State: j.State, ConfigRepo: j.ConfigRepo, Local: j.Local, Set: j.Set,
+	c, err := config.ForRepo(ctx, repoconf.Options(repoconf.Source{
+		Dist: j.Dist, State: j.State, ConfigRepo: j.ConfigRepo, Mounted: mounted, Local: j.Local, Set: j.Set,
 		CacheBase: j.CacheBase, RunDir: j.RunDir, Env: j.Env, NoFile: j.Inherit.NoFile.Max,
-	})
-	if mounted {
-		o.ConfigRepoDir = "/cvmfs/" + j.ConfigRepo
-	}
-	c, err := config.ForRepo(ctx, o, repo)
+	}, repo), repo)
 	if err != nil {
 		return exit.Wrap(exit.Config, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/newroot"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/plan"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/rawfork"
+	"github.com/cvmfsbundle/cvmfsbundle/runtime/repoconf"
 )
 
 // run is one run of a job: what is known beforehand and the descriptors that are open
@@ -123,7 +124,7 @@ func (r *run) table() (*rawfork.Table, *marks, error) {
 		watch = int(r.inner.Fd())
 	}
 	for i, c := range r.confs {
-		mount := clientproc.Mount{Repo: c.Repo, Dir: "/cvmfs/" + c.Repo, Config: r.configs[i], Output: r.outTo[i], FuseFD: r.fuse[i], Debug: c.Debug, DefaultPermissions: c.Checks}
+		mount := clientproc.Mount{Repo: c.Repo, Dir: repoconf.MountDir + "/" + c.Repo, Config: r.configs[i], Output: r.outTo[i], FuseFD: r.fuse[i], Debug: c.Debug, DefaultPermissions: c.Checks}
 		step := mount.AddTo(t, client, clientproc.Fork{Null: int(r.null.Fd()), Foreign: r.foreign, PidSpace: make([]byte, 4), PidTo: int(r.pidsTo.Fd()), Watch: watch, NoFile: r.job.Inherit.NoFile})
 		m.mount[step] = c.Repo
 	}
@@ -161,7 +162,7 @@ func (r *run) writePlan() error {
 		Dir: plan.Text(j.Dir), Command: plan.Texts(j.Command), Env: plan.Texts(j.Env), Inherit: j.Inherit, Foreign: r.foreign,
 		Control: int(r.inner.Fd()), PIDs: int(r.pidsIn.Fd()), Null: int(r.null.Fd()),
 		ConfigRepo: j.ConfigRepo, Pending: r.pending, Local: plan.Text(j.Local), Set: plan.Texts(j.Set), CacheBase: plan.Text(j.CacheBase), RunDir: plan.Text(j.RunDir),
-		MountLimit: mountLimit, Debug: j.Debug,
+		MountLimit: mountLimit,
 	}
 	for i, c := range r.confs {
 		c.Output = int(r.outIn[i].Fd())

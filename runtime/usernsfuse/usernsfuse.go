@@ -18,7 +18,6 @@ import (
 	"os"
 	"runtime"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/cvmfsbundle/cvmfsbundle/internal/exit"
@@ -26,7 +25,6 @@ import (
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/descendants"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/mode"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/newroot"
-	"github.com/cvmfsbundle/cvmfsbundle/runtime/plan"
 	"github.com/cvmfsbundle/cvmfsbundle/runtime/repoconf"
 )
 
@@ -64,7 +62,10 @@ func (Driver) Run(ctx context.Context, job *mode.Job) (mode.Result, error) {
 	if n := atOnce(job.Inherit.NoFile.Max, len(foreign)); n < len(first) {
 		first, pending = first[:n], append(first[n:len(first):len(first)], pending...)
 	}
-	confs, err := load(ctx, job, first)
+	confs, err := repoconf.LoadAll(ctx, repoconf.Source{
+		Dist: job.Dist, State: job.State, ConfigRepo: job.ConfigRepo, Local: job.Local, Set: job.Set,
+		CacheBase: job.CacheBase, RunDir: job.RunDir, Env: job.Env, NoFile: job.Inherit.NoFile.Max,
+	}, first)
 	if err != nil {
 		return mode.Result{}, err
 	}
@@ -85,23 +86,6 @@ func (Driver) Run(ctx context.Context, job *mode.Job) (mode.Result, error) {
 func atOnce(limit uint64, foreign int) int {
 	const ours, each = 32, 5
 	return max(1, (int(min(limit, 1<<20))-foreign-ours)/each)
-}
-
-// load evaluates the configurations that can be had before anything is mounted.
-func load(ctx context.Context, job *mode.Job, repos []string) ([]plan.Client, error) {
-	confs := make([]plan.Client, len(repos))
-	g, ctx := errgroup.WithContext(ctx)
-	for i, repo := range repos {
-		g.Go(func() error {
-			var err error
-			confs[i], err = repoconf.Load(ctx, repoconf.Source{
-				Dist: job.Dist, State: job.State, ConfigRepo: job.ConfigRepo,
-				Local: job.Local, Set: job.Set, CacheBase: job.CacheBase, RunDir: job.RunDir, Env: job.Env, NoFile: job.Inherit.NoFile.Max,
-			}, repo)
-			return err
-		})
-	}
-	return confs, g.Wait()
 }
 
 // mayMount reports whether we are real root and may mount: then no user namespace is
