@@ -1,8 +1,10 @@
 package integration
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,42 +25,51 @@ func TestChaosKill(t *testing.T) {
 	for _, seed := range testenv.Seeds(t, 25, 200) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		cmd := b.cmd(repo, "--", p, "daemon", "sleep", "600000")
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
 		// half of the kills fall into the first 7 ms, where the windows between clone,
 		// prctl and exec are
 		limit := 7 * time.Millisecond
 		if seed%2 == 0 {
 			limit = 80 * time.Millisecond
 		}
-		time.Sleep(time.Duration(rng.Int64N(int64(limit))))
-		pids := b.pids()
-		victim := cmd.Process.Pid
-		if len(pids) > 0 {
-			victim = pids[rng.IntN(len(pids))]
-		}
-		name, _ := os.ReadFile("/proc/" + itoa(victim) + "/cmdline")
-		syscall.Kill(victim, syscall.SIGKILL)
-		done := make(chan error, 1)
-		go func() { done <- cmd.Wait() }()
-		if ended := waitFor(done, time.Second); !ended {
-			// the client or the daemon was killed: the run goes on
-			// the daemon has no command line at the moment it is executed
-			if len(name) > 0 && !strings.Contains(string(name), "cvmfs2") && !strings.Contains(string(name), "probe") {
-				t.Errorf("seed %d: the run goes on without process %d %q", seed, victim, name)
-			}
-			cmd.Process.Kill()
-			waitFor(done, 5*time.Second)
-		}
-		b.gone(5 * time.Second)
+		struck := b.strike(cmd, rng, limit)
 		if after := files(t, b.dir); !slices.Equal(before, after) {
 			t.Errorf("seed %d: files before %q, after %q", seed, before, after)
 		}
 		if t.Failed() {
-			t.Fatalf("seed %d: after SIGKILL of %d %q", seed, victim, name)
+			t.Fatalf("seed %d: after SIGKILL of %s", seed, struck)
 		}
 	}
+}
+
+// strike starts cmd, kills one process of the run with SIGKILL at a moment before limit,
+// ends a run that goes on because its client or the command's daemon was the victim, and
+// checks that no process and no mount is left. It returns who was killed.
+func (b *bundle) strike(cmd *exec.Cmd, rng *rand.Rand, limit time.Duration) string {
+	b.t.Helper()
+	if err := cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	time.Sleep(time.Duration(rng.Int64N(int64(limit))))
+	pids := b.pids()
+	victim := cmd.Process.Pid
+	if len(pids) > 0 {
+		victim = pids[rng.IntN(len(pids))]
+	}
+	name, _ := os.ReadFile("/proc/" + itoa(victim) + "/cmdline")
+	struck := fmt.Sprintf("%d %q", victim, name)
+	syscall.Kill(victim, syscall.SIGKILL)
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	if !waitFor(done, time.Second) {
+		// the daemon has no command line at the moment it is executed
+		if len(name) > 0 && !strings.Contains(string(name), "cvmfs2") && !strings.Contains(string(name), "probe") {
+			b.t.Errorf("the run goes on without process %s", struck)
+		}
+		cmd.Process.Kill()
+		waitFor(done, 5*time.Second)
+	}
+	b.gone(5 * time.Second)
+	return struck
 }
 
 func waitFor(done chan error, limit time.Duration) bool {

@@ -3,7 +3,6 @@ package integration
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -66,30 +65,9 @@ func TestMaskedProcChaos(t *testing.T) {
 	for _, seed := range testenv.Seeds(t, 8, 100) {
 		rng := rand.New(rand.NewPCG(seed, 11))
 		cmd := masked(t, b, b.path, repo, "--", p, "daemon", "sleep", "600000")
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(rng.Int64N(int64(120 * time.Millisecond))))
-		pids := b.pids()
-		victim := cmd.Process.Pid
-		if len(pids) > 0 {
-			victim = pids[rng.IntN(len(pids))]
-		}
-		name, _ := os.ReadFile("/proc/" + itoa(victim) + "/cmdline")
-		syscall.Kill(victim, syscall.SIGKILL)
-		done := make(chan error, 1)
-		go func() { done <- cmd.Wait() }()
-		if !waitFor(done, time.Second) {
-			// the daemon has no command line at the moment it is executed
-			if len(name) > 0 && !strings.Contains(string(name), "cvmfs2") && !strings.Contains(string(name), "probe") {
-				t.Errorf("seed %d: the run goes on without process %d %q", seed, victim, name)
-			}
-			cmd.Process.Kill()
-			waitFor(done, 5*time.Second)
-		}
-		b.gone(5 * time.Second)
+		struck := b.strike(cmd, rng, 120*time.Millisecond)
 		if t.Failed() {
-			t.Fatalf("seed %d: after SIGKILL of %d %q", seed, victim, name)
+			t.Fatalf("seed %d: after SIGKILL of %s", seed, struck)
 		}
 	}
 }
